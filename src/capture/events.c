@@ -1,0 +1,262 @@
+/*
+ * events.c
+ *		Event triggers: the log follows DDL on ledger tables, and what cannot be followed truthfully is refused.
+ *
+ * A superuser can switch event triggers off; verify then finds the difference. They are here for honest users.
+ */
+#include "core/compat.h"
+
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
+#include "commands/event_trigger.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+
+#include "capture/schema.h"
+#include "core/catalog.h"
+#include "ledger/state.h"
+#include "ledger/table.h"
+
+PG_FUNCTION_INFO_V1(gl_on_ddl_command_end);
+PG_FUNCTION_INFO_V1(gl_on_sql_drop);
+PG_FUNCTION_INFO_V1(gl_on_table_rewrite);
+
+typedef struct GlObject
+{
+	Oid			class_id;
+	Oid			object_id;
+	char	   *type;
+	List	   *names;			/* of char *; only for drops */
+} GlObject;
+
+static void
+gl_check_event(FunctionCallInfo fcinfo, const char *name)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function govledger.%s() must be called by an event trigger", name)));
+}
+
+/* Nothing to follow: no ledger here, one that this database may not write, or DDL of our own. */
+static bool
+gl_nothing_to_follow(void)
+{
+	const GlLedgerState *state;
+
+	if (gl_schema_busy || IsBinaryUpgrade)
+		return true;
+	state = gl_ledger_state();
+	return !state->exists || !gl_ledger_is_ours(state);
+}
+
+/* What the command touched or dropped, from the event trigger functions of the server. */
+static List *
+gl_event_objects(const char *query)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	List	   *objects = NIL;
+	uint64		i;
+
+	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(query, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the objects of a DDL command");
+	for (i = 0; i < SPI_processed; i++)
+	{
+		MemoryContext spi = MemoryContextSwitchTo(caller);
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		GlObject   *object = palloc0(sizeof(GlObject));
+		bool		isnull;
+		Datum		names;
+
+		object->class_id = DatumGetObjectId(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1, &isnull));
+		object->object_id = DatumGetObjectId(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull));
+		object->type = TextDatumGetCString(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 3, &isnull));
+		names = SPI_getbinval(tuple, SPI_tuptable->tupdesc, 4, &isnull);
+		if (!isnull)
+		{
+			Datum	   *elements;
+			bool	   *nulls;
+			int			count;
+			int			n;
+
+			deconstruct_array(DatumGetArrayTypePCopy(names), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+			for (n = 0; n < count; n++)
+				object->names = lappend(object->names, TextDatumGetCString(elements[n]));
+		}
+		objects = lappend(objects, object);
+		MemoryContextSwitchTo(spi);
+	}
+	SPI_finish();
+	return objects;
+}
+
+/* The ledger table that a relation is or is a partition of; 0 if none. */
+static int
+gl_table_above(Oid relid)
+{
+	int			table_id;
+	int			relation_id;
+	List	   *ancestors;
+	ListCell   *cell;
+
+	if (gl_ledger_relation_find(relid, &table_id, &relation_id))
+		return table_id;
+	if (!get_rel_relispartition(relid))
+		return 0;
+	ancestors = get_partition_ancestors(relid);
+	foreach(cell, ancestors)
+		if (gl_ledger_relation_find(lfirst_oid(cell), &table_id, &relation_id))
+			return table_id;
+	return 0;
+}
+
+/* A plain inheritance child takes rows that its parent's trigger never sees. */
+static void
+gl_refuse_inheritance(int table_id)
+{
+	GlLedgerTable *table = gl_ledger_table_load(table_id);
+	GlLedgerRelation *root = linitial(table->relations);
+
+	if (OidIsValid(root->relation) && get_rel_relkind(root->relation) == RELKIND_RELATION &&
+		find_inheritance_children(root->relation, AccessShareLock) != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("ledger table \"%s\" cannot have inheritance children", root->name),
+				 errdetail("Rows written to a child would not be captured."),
+				 errhint("Use declarative partitioning.")));
+}
+
+Datum
+gl_on_ddl_command_end(PG_FUNCTION_ARGS)
+{
+	List	   *objects;
+	List	   *tables = NIL;
+	ListCell   *cell;
+
+	gl_check_event(fcinfo, "on_ddl_command_end");
+	if (gl_nothing_to_follow())
+		PG_RETURN_NULL();
+	objects = gl_event_objects("SELECT classid, objid, object_type, NULL::text[] FROM pg_catalog.pg_event_trigger_ddl_commands()"
+							   " WHERE classid IN ('pg_catalog.pg_class'::pg_catalog.regclass,"
+							   " 'pg_catalog.pg_namespace'::pg_catalog.regclass)");
+	foreach(cell, objects)
+	{
+		const GlObject *object = lfirst(cell);
+
+		/* a renamed schema renames all its tables */
+		if (object->class_id == NamespaceRelationId)
+			tables = list_concat_unique_int(tables, gl_ledger_table_ids());
+		else
+		{
+			int			table_id = gl_table_above(object->object_id);
+			List	   *parents = NIL;
+
+			if (table_id == 0 && has_superclass(object->object_id))
+				parents = gl_ledger_table_ids();
+			if (table_id != 0)
+				tables = list_append_unique_int(tables, table_id);
+			tables = list_concat_unique_int(tables, parents);
+		}
+	}
+	foreach(cell, tables)
+	{
+		gl_refuse_inheritance(lfirst_int(cell));
+		gl_schema_sync(lfirst_int(cell), "");
+	}
+	PG_RETURN_NULL();
+}
+
+static void
+gl_refuse_drop(const char *what, const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot drop %s \"%s\"", what, name),
+			 errdetail("It belongs to a ledger."),
+			 errhint("Use govledger.unprotect(table, reason) first: the log keeps what was recorded.")));
+}
+
+/* A trigger of ours was dropped: by name, and the table it was on still is a ledger table. */
+static void
+gl_check_dropped_trigger(const GlObject *object)
+{
+	Oid			schema;
+	Oid			relation;
+	int			table_id;
+	int			relation_id;
+
+	if (list_length(object->names) != 3 ||
+		(strcmp(llast(object->names), GL_ROW_TRIGGER) != 0 && strcmp(llast(object->names), GL_TRUNCATE_TRIGGER) != 0))
+		return;
+	schema = get_namespace_oid(linitial(object->names), true);
+	relation = OidIsValid(schema) ? get_relname_relid(lsecond(object->names), schema) : InvalidOid;
+	if (OidIsValid(relation) && gl_ledger_relation_find(relation, &table_id, &relation_id))
+		gl_refuse_drop("trigger", llast(object->names));
+}
+
+Datum
+gl_on_sql_drop(PG_FUNCTION_ARGS)
+{
+	List	   *objects;
+	List	   *tables = NIL;
+	ListCell   *cell;
+
+	gl_check_event(fcinfo, "on_sql_drop");
+	if (gl_nothing_to_follow())
+		PG_RETURN_NULL();
+	objects = gl_event_objects("SELECT classid, objid, object_type, address_names FROM pg_catalog.pg_event_trigger_dropped_objects()"
+							   " WHERE object_type IN ('table', 'trigger')");
+	foreach(cell, objects)
+	{
+		const GlObject *object = lfirst(cell);
+		int			table_id;
+		int			relation_id;
+
+		if (strcmp(object->type, "trigger") == 0)
+			gl_check_dropped_trigger(object);
+		else if (gl_ledger_relation_find(object->object_id, &table_id, &relation_id))
+		{
+			if (relation_id == 0)
+				gl_refuse_drop("table", llast(object->names));
+			tables = list_append_unique_int(tables, table_id);
+		}
+	}
+	foreach(cell, tables)
+		gl_schema_sync(lfirst_int(cell), "");
+	PG_RETURN_NULL();
+}
+
+Datum
+gl_on_table_rewrite(PG_FUNCTION_ARGS)
+{
+	List	   *objects;
+	ListCell   *cell;
+
+	gl_check_event(fcinfo, "on_table_rewrite");
+	if (gl_nothing_to_follow())
+		PG_RETURN_NULL();
+	objects = gl_event_objects("SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid,"
+							   " pg_catalog.pg_event_trigger_table_rewrite_oid(), 'table'::text, NULL::text[]");
+	foreach(cell, objects)
+	{
+		const GlObject *object = lfirst(cell);
+
+		if (gl_table_above(object->object_id) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("ledger table \"%s\" cannot be rewritten", get_rel_name(object->object_id)),
+					 errdetail("The command would change stored values without a record of it."),
+					 errhint("Add a new column, UPDATE it from the old one, and drop the old one; "
+							 "or use govledger.unprotect(), change the table, and protect it again.")));
+	}
+	PG_RETURN_NULL();
+}

@@ -1,0 +1,440 @@
+/*
+ * schema.c
+ *		The catalog of a ledger table follows the table; see schema.h.
+ */
+#include "capture/schema.h"
+
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/catalog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_inherits.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "capture/encode.h"
+#include "capture/pending.h"
+#include "core/catalog.h"
+
+bool		gl_schema_busy = false;
+
+void
+gl_schema_run(const char *command)
+{
+	Oid			user;
+	int			context;
+	bool		busy = gl_schema_busy;
+
+	GetUserIdAndSecContext(&user, &context);
+	gl_schema_busy = true;
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
+	PG_TRY();
+	{
+		if (SPI_connect() != SPI_OK_CONNECT)
+			elog(ERROR, "SPI_connect failed");
+		if (SPI_execute(command, false, 0) < 0)
+			elog(ERROR, "could not run: %s", command);
+		SPI_finish();
+	}
+	PG_FINALLY();
+	{
+		gl_schema_busy = busy;
+		SetUserIdAndSecContext(user, context);
+	}
+	PG_END_TRY();
+}
+
+static void
+gl_relation_refuse(Relation relation, const char *what, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("\"%s\" cannot be a ledger table: it is %s", RelationGetRelationName(relation), what),
+			 hint != NULL ? errhint("%s", hint) : 0));
+}
+
+static const char *
+gl_relkind_refusal(char relkind)
+{
+	switch (relkind)
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+			return NULL;
+		case RELKIND_VIEW:
+			return "a view";
+		case RELKIND_MATVIEW:
+			return "a materialized view";
+		case RELKIND_FOREIGN_TABLE:
+			return "a foreign table";
+		case RELKIND_INDEX:
+		case RELKIND_PARTITIONED_INDEX:
+			return "an index";
+		case RELKIND_SEQUENCE:
+			return "a sequence";
+		case RELKIND_COMPOSITE_TYPE:
+			return "a composite type";
+		default:
+			return "no table";
+	}
+}
+
+void
+gl_relation_check(Relation relation)
+{
+	TupleDesc	descriptor = RelationGetDescr(relation);
+	const char *kind = gl_relkind_refusal(relation->rd_rel->relkind);
+	int			i;
+
+	if (kind != NULL)
+		gl_relation_refuse(relation, kind, relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE ?
+						   "Protect the table where it is stored." : "Protect the tables below it.");
+	if (IsCatalogRelation(relation) || RelationGetNamespace(relation) == get_namespace_oid(GL_SCHEMA, true))
+		gl_relation_refuse(relation, "a system table", NULL);
+	if (relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		gl_relation_refuse(relation, "a temporary table", "A ledger outlives sessions: create it as an ordinary table.");
+	if (relation->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
+		gl_relation_refuse(relation, "an unlogged table", "Run ALTER TABLE ... SET LOGGED first.");
+	if (relation->rd_rel->relkind == RELKIND_RELATION && relation->rd_rel->relam != HEAP_TABLE_AM_OID)
+		gl_relation_refuse(relation, "not stored as heap", "Run ALTER TABLE ... SET ACCESS METHOD heap first.");
+	for (i = 0; i < descriptor->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+
+		if (!attribute->attisdropped)
+			gl_type_check(attribute->atttypid, NameStr(attribute->attname));
+	}
+}
+
+char *
+gl_column_type_name(Form_pg_attribute attribute)
+{
+	return format_type_with_typemod(attribute->atttypid, attribute->atttypmod);
+}
+
+static GlBytes
+gl_utf8_bytes(const char *string)
+{
+	GlBytes		bytes;
+	int			length;
+
+	bytes.data = (const uint8_t *) gl_to_utf8(string, &length);
+	bytes.length = length;
+	return bytes;
+}
+
+static void
+gl_schema_record_columns(GlBuffer *record, const GlLedgerTable *table)
+{
+	ListCell   *cell;
+	int			count = 0;
+
+	foreach(cell, table->columns)
+		count += ((GlLedgerColumn *) lfirst(cell))->dropped ? 0 : 1;
+	gl_buffer_varint(record, count);
+	foreach(cell, table->columns)
+	{
+		const GlLedgerColumn *column = lfirst(cell);
+		GlSchemaColumn body;
+
+		if (column->dropped)
+			continue;
+		body.column_id = column->column_id;
+		body.name = gl_utf8_bytes(column->name);
+		body.type = gl_utf8_bytes(column->type_name);
+		body.flags = column->personal ? GL_COLUMN_PERSONAL : 0;
+		body.key_ordinal = column->key_ordinal;
+		gl_schema_write_column(record, &body);
+	}
+}
+
+static void
+gl_schema_record_relations(GlBuffer *record, const GlLedgerTable *table)
+{
+	ListCell   *cell;
+	int			count = 0;
+
+	foreach(cell, table->relations)
+	{
+		const GlLedgerRelation *relation = lfirst(cell);
+
+		count += relation->relation_id != 0 && OidIsValid(relation->relation);
+	}
+	gl_buffer_varint(record, count);
+	foreach(cell, table->relations)
+	{
+		const GlLedgerRelation *relation = lfirst(cell);
+		GlSchemaRelation body;
+
+		if (relation->relation_id == 0 || !OidIsValid(relation->relation))
+			continue;
+		body.relation_id = relation->relation_id;
+		body.schema_name = gl_utf8_bytes(relation->schema_name);
+		body.name = gl_utf8_bytes(relation->name);
+		gl_schema_write_relation(record, &body);
+	}
+}
+
+void
+gl_schema_record(const GlLedgerTable *table, GlSchemaOperation operation, int relation_id, const char *reason)
+{
+	const GlLedgerRelation *root = linitial(table->relations);
+	GlBuffer   *record = gl_pending_start();
+	GlSchemaHead head;
+	GlBytes		reason_bytes = gl_utf8_bytes(reason);
+
+	head.operation = operation;
+	head.schema_name = gl_utf8_bytes(root->schema_name);
+	head.table_name = gl_utf8_bytes(root->name);
+	head.visibility = table->visibility;
+	head.flags = (table->append_only ? GL_TABLE_APPEND_ONLY : 0) | (table->history ? GL_TABLE_HISTORY : 0);
+	gl_record_begin(record, GL_RECORD_SCHEMA, table->table_id, relation_id, GetCurrentCommandId(true));
+	gl_schema_write_head(record, &head);
+	gl_schema_record_columns(record, table);
+	gl_schema_record_relations(record, table);
+	gl_buffer_text(record, reason_bytes.data, reason_bytes.length);
+	gl_pending_finish();
+}
+
+static char *
+gl_qualified_name(Oid relation)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), get_rel_name(relation));
+}
+
+void
+gl_triggers_create(Oid relation, bool root)
+{
+	char	   *name = gl_qualified_name(relation);
+
+	if (root)
+		gl_schema_run(psprintf("CREATE TRIGGER \"" GL_ROW_TRIGGER "\" AFTER INSERT OR UPDATE OR DELETE ON %s "
+							   "FOR EACH ROW EXECUTE FUNCTION govledger.capture_row()", name));
+	gl_schema_run(psprintf("ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER \"" GL_ROW_TRIGGER "\"", name));
+	gl_schema_run(psprintf("CREATE TRIGGER \"" GL_TRUNCATE_TRIGGER "\" AFTER TRUNCATE ON %s "
+						   "FOR EACH STATEMENT EXECUTE FUNCTION govledger.capture_truncate()", name));
+	gl_schema_run(psprintf("ALTER TABLE ONLY %s ENABLE ALWAYS TRIGGER \"" GL_TRUNCATE_TRIGGER "\"", name));
+}
+
+void
+gl_triggers_drop(Oid relation, bool root)
+{
+	char	   *name = gl_qualified_name(relation);
+
+	/* IF EXISTS: whoever tampered with the triggers must not be able to block this */
+	if (root)
+		gl_schema_run(psprintf("DROP TRIGGER IF EXISTS \"" GL_ROW_TRIGGER "\" ON %s", name));
+	gl_schema_run(psprintf("DROP TRIGGER IF EXISTS \"" GL_TRUNCATE_TRIGGER "\" ON %s", name));
+}
+
+/* --- following the table --- */
+
+static GlLedgerColumn *
+gl_column_by_attribute(GlLedgerTable *table, AttrNumber number)
+{
+	ListCell   *cell;
+
+	foreach(cell, table->columns)
+	{
+		GlLedgerColumn *column = lfirst(cell);
+
+		if (!column->dropped && column->attribute_number == number)
+			return column;
+	}
+	return NULL;
+}
+
+static void
+gl_sync_new_column(GlLedgerTable *table, Form_pg_attribute attribute)
+{
+	GlLedgerColumn *column = palloc0(sizeof(GlLedgerColumn));
+
+	gl_type_check(attribute->atttypid, NameStr(attribute->attname));
+	if (attribute->atthasmissing)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a column with a default cannot be added to a ledger table in one step"),
+				 errdetail("It would change existing rows without a record of it."),
+				 errhint("Run ALTER TABLE ... ADD COLUMN without DEFAULT, UPDATE the rows, then ALTER COLUMN ... SET DEFAULT.")));
+	column->column_id = ((GlLedgerColumn *) llast(table->columns))->column_id + 1;
+	column->attribute_number = attribute->attnum;
+	column->name = pstrdup(NameStr(attribute->attname));
+	column->type_name = gl_column_type_name(attribute);
+	table->columns = lappend(table->columns, column);
+	gl_ledger_column_put(table->table_id, column);
+}
+
+/* Columns by attribute number: same number and other name is a rename. */
+static bool
+gl_sync_columns(GlLedgerTable *table, Relation root)
+{
+	TupleDesc	descriptor = RelationGetDescr(root);
+	bool		changed = false;
+	ListCell   *cell;
+	int			i;
+
+	foreach(cell, table->columns)
+	{
+		GlLedgerColumn *column = lfirst(cell);
+
+		if (column->dropped || !TupleDescAttr(descriptor, column->attribute_number - 1)->attisdropped)
+			continue;
+		if (column->key_ordinal > 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("column \"%s\" cannot be dropped: it is in the key of a ledger table", column->name),
+					 errhint("Use govledger.unprotect() first.")));
+		column->dropped = true;
+		gl_ledger_column_put(table->table_id, column);
+		changed = true;
+	}
+	for (i = 0; i < descriptor->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+		GlLedgerColumn *column = gl_column_by_attribute(table, attribute->attnum);
+		char	   *type_name;
+
+		if (attribute->attisdropped || attribute->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+			continue;
+		if (column == NULL)
+		{
+			gl_sync_new_column(table, attribute);
+			changed = true;
+			continue;
+		}
+		type_name = gl_column_type_name(attribute);
+		if (strcmp(column->name, NameStr(attribute->attname)) == 0 && strcmp(column->type_name, type_name) == 0)
+			continue;
+		gl_type_check(attribute->atttypid, NameStr(attribute->attname));
+		column->name = pstrdup(NameStr(attribute->attname));
+		column->type_name = type_name;
+		gl_ledger_column_put(table->table_id, column);
+		changed = true;
+	}
+	return changed;
+}
+
+/* Names of the relations that are still there. */
+static bool
+gl_sync_names(GlLedgerTable *table)
+{
+	bool		changed = false;
+	ListCell   *cell;
+
+	foreach(cell, table->relations)
+	{
+		GlLedgerRelation *relation = lfirst(cell);
+		char	   *schema_name;
+		char	   *name;
+
+		if (!OidIsValid(relation->relation) || (name = get_rel_name(relation->relation)) == NULL)
+			continue;
+		schema_name = get_namespace_name(get_rel_namespace(relation->relation));
+		if (strcmp(relation->name, name) == 0 && strcmp(relation->schema_name, schema_name) == 0)
+			continue;
+		relation->name = name;
+		relation->schema_name = schema_name;
+		gl_ledger_relation_put(table->table_id, relation);
+		changed = true;
+	}
+	return changed;
+}
+
+static void
+gl_sync_removed(GlLedgerTable *table, List *tree, const char *reason)
+{
+	ListCell   *cell;
+
+	foreach(cell, table->relations)
+	{
+		GlLedgerRelation *relation = lfirst(cell);
+		Oid			oid = relation->relation;
+
+		if (!OidIsValid(oid) || list_member_oid(tree, oid))
+			continue;
+		relation->relation = InvalidOid;
+		gl_ledger_relation_put(table->table_id, relation);
+		if (get_rel_name(oid) != NULL)
+			gl_triggers_drop(oid, false);
+		CacheInvalidateRelcacheAll();
+		gl_schema_record(table, GL_SCHEMA_RELATION_REMOVED, relation->relation_id, reason);
+	}
+}
+
+static void
+gl_sync_added(GlLedgerTable *table, List *tree, const char *reason)
+{
+	ListCell   *cell;
+
+	foreach(cell, tree)
+	{
+		Oid			oid = lfirst_oid(cell);
+		GlLedgerRelation *relation;
+		Relation	opened;
+		int			table_id;
+		int			relation_id;
+
+		if (gl_ledger_relation_find(oid, &table_id, &relation_id))
+		{
+			if (table_id != table->table_id)
+				ereport(ERROR,
+						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						 errmsg("\"%s\" is a ledger table of its own and cannot become a partition of another",
+								get_rel_name(oid)),
+						 errhint("Use govledger.unprotect() on it first.")));
+			continue;
+		}
+		opened = table_open(oid, ShareRowExclusiveLock);
+		gl_relation_check(opened);
+		relation = palloc0(sizeof(GlLedgerRelation));
+		relation->relation_id = ((GlLedgerRelation *) llast(table->relations))->relation_id + 1;
+		relation->relation = oid;
+		relation->schema_name = get_namespace_name(RelationGetNamespace(opened));
+		relation->name = pstrdup(RelationGetRelationName(opened));
+		table->relations = lappend(table->relations, relation);
+		/* keep the lock; DDL refuses to work on a table that is open here */
+		table_close(opened, NoLock);
+		gl_ledger_relation_put(table->table_id, relation);
+		gl_triggers_create(oid, false);
+		CacheInvalidateRelcacheByRelid(oid);
+		CommandCounterIncrement();
+		gl_schema_record(table, GL_SCHEMA_RELATION_ADDED, relation->relation_id, reason);
+		gl_genesis(oid);
+	}
+}
+
+void
+gl_schema_sync(int table_id, const char *reason)
+{
+	GlLedgerTable *table = gl_ledger_table_load(table_id);
+	GlLedgerRelation *root = linitial(table->relations);
+	Relation	relation;
+	List	   *tree;
+	bool		changed;
+
+	if (table->unprotected || !OidIsValid(root->relation))
+		return;
+	relation = table_open(root->relation, AccessShareLock);
+	gl_relation_check(relation);
+	changed = gl_sync_columns(table, relation);
+	changed |= gl_sync_names(table);
+	if (changed)
+	{
+		CacheInvalidateRelcacheAll();
+		CommandCounterIncrement();
+		gl_schema_record(table, GL_SCHEMA_ALTER, 0, reason);
+	}
+	tree = find_all_inheritors(root->relation, AccessShareLock, NULL);
+	gl_sync_removed(table, tree, reason);
+	gl_sync_added(table, tree, reason);
+	table_close(relation, NoLock);
+}

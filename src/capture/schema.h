@@ -1,0 +1,44 @@
+/*
+ * schema.h
+ *		The catalog of a ledger table follows the table, and the log follows the catalog.
+ */
+#ifndef GL_CAPTURE_SCHEMA_H
+#define GL_CAPTURE_SCHEMA_H
+
+#include "core/compat.h"
+#include "access/tupdesc.h"
+#include "format/record.h"
+#include "ledger/table.h"
+#include "utils/rel.h"
+
+#define GL_ROW_TRIGGER "!govledger"
+#define GL_TRUNCATE_TRIGGER "!govledger_truncate"
+
+/* True while we run DDL of our own: the event triggers then look away. */
+extern bool gl_schema_busy;
+
+/* Run one SQL command as the bootstrap superuser with gl_schema_busy set (a user may lack rights on our trigger functions). */
+extern void gl_schema_run(const char *command);
+
+/* Error unless a relation of this kind, storage and column types can be in a ledger. */
+extern void gl_relation_check(Relation relation);
+/* Type name as the catalog and the log keep it. */
+extern char *gl_column_type_name(Form_pg_attribute attribute);
+
+/* Append a schema record that states the table as `table` has it. */
+extern void gl_schema_record(const GlLedgerTable *table, GlSchemaOperation operation, int relation_id, const char *reason);
+
+/* Put our triggers on one relation of the tree; the row trigger only on the root, for it is cloned to partitions. */
+extern void gl_triggers_create(Oid relation, bool root);
+extern void gl_triggers_drop(Oid relation, bool root);
+
+/*
+ * Bring the catalog in line with the table after DDL: names, columns, partitions that came and went. Writes a schema
+ * record for each kind of change and the rows of new partitions. Error where that cannot be done truthfully.
+ */
+extern void gl_schema_sync(int table_id, const char *reason);
+
+/* Add the rows that a relation holds as genesis records; progress is told as NOTICE. */
+extern void gl_genesis(Oid relation);
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * compat.h
+ *		Differences between PostgreSQL 14 and 18, each with its reason. No other file tests a version.
+ */
+#ifndef GL_CORE_COMPAT_H
+#define GL_CORE_COMPAT_H
+
+#include "postgres.h"
+
+#if PG_VERSION_NUM < 140000 || PG_VERSION_NUM >= 190000
+#error "govledger supports PostgreSQL 14 to 18"
+#endif
+
+/* These minors broke the ABI of extensions (ResultRelInfo) and were replaced within days. */
+#if PG_VERSION_NUM == 150009 || PG_VERSION_NUM == 160005 || PG_VERSION_NUM == 170001
+#error "this PostgreSQL minor release has a broken extension ABI: use the next one"
+#endif
+
+/* 16: varlena macros moved out of postgres.h */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 15: reserve the prefix so that a misspelt setting is an error */
+#if PG_VERSION_NUM >= 150000
+#define gl_reserve_setting_prefix(prefix) MarkGUCPrefixReserved(prefix)
+#else
+#define gl_reserve_setting_prefix(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+/* 15: InitMaterializedSRF; 16 renamed it from SetSingleFuncCall (backpatched as an alias in 15) */
+#if PG_VERSION_NUM >= 150000
+#define gl_init_materialized_srf(fcinfo) InitMaterializedSRF(fcinfo, 0)
+#else
+extern void gl_init_materialized_srf(FunctionCallInfo fcinfo);
+#endif
+
+/* 17: named wait events for extensions */
+#if PG_VERSION_NUM >= 170000
+#define gl_wait_event(name) WaitEventExtensionNew(name)
+#else
+#define gl_wait_event(name) PG_WAIT_EXTENSION
+#endif
+
+/* 16: the authenticated identity moved out of Port, to be shared with parallel workers (used in client.c only) */
+#if PG_VERSION_NUM >= 160000
+#define GL_AUTHENTICATED_ID (MyClientConnectionInfo.authn_id)
+#else
+#define GL_AUTHENTICATED_ID (MyProcPort != NULL ? MyProcPort->authn_id : NULL)
+#endif
+
+/* 15: the current WAL timeline of a primary */
+#if PG_VERSION_NUM >= 150000
+#define gl_wal_timeline() GetWALInsertionTimeLine()
+#else
+#define gl_wal_timeline() (ThisTimeLineID)
+#endif
+
+/* 18: virtual generated columns are not stored */
+#ifndef ATTRIBUTE_GENERATED_VIRTUAL
+#define ATTRIBUTE_GENERATED_VIRTUAL 'v'
+#endif
+
+/* 16: object_ownercheck and friends replaced one function per class */
+#if PG_VERSION_NUM >= 160000
+#define gl_owns_relation(relid) object_ownercheck(RelationRelationId, relid, GetUserId())
+#else
+#define gl_owns_relation(relid) pg_class_ownercheck(relid, GetUserId())
+#endif
+
+#endif

@@ -1,0 +1,207 @@
+/*
+ * log.h
+ *		Reading the log tables: entries, leaves, seals, tiles, checkpoints.
+ */
+#ifndef GL_VERIFY_LOG_H
+#define GL_VERIFY_LOG_H
+
+#include "format/entry.h"
+#include "format/merkle.h"
+#include "verify/verify.h"
+
+/* --- log.c: entries --- */
+
+struct GlLogEntry
+{
+	int64		leaf;			/* GL_NO_LEAF: not sealed */
+	uint64		order;			/* place among all entries of this run */
+	uint32		generation;
+	uint64		transaction_id;
+	uint64		position;
+	int64		time;			/* Unix microseconds */
+	uint64		records;
+	int64		context_id;
+	GlHash		record_root;
+	GlHash		context_commitment;
+	bool		has_secret;
+	bool		has_record_secret;
+	uint8		secret[GL_SECRET_SIZE]; /* or the record secret */
+	GlBytes		claimed;
+	GlBytes		actor_signature;
+	bool		has_content;
+	GlBytes		content;
+	TransactionId xmin;
+	const char *problem;		/* a column that cannot be right; NULL if none */
+};
+
+typedef void (*GlRecordFunction) (void *arg, const GlLogEntry *entry, uint64 number, GlBytes bytes);
+
+extern GlLog *gl_log_open(Snapshot snapshot);
+extern void gl_log_close(GlLog *log);
+/* False if there is no such entry. What it points to is valid until the next fetch. */
+extern bool gl_log_fetch(GlLog *log, uint32 generation, uint64 transaction_id, GlLogEntry *entry);
+/*
+ * Hand every record of the entry to `function`, in order; `count` gets their number. Returns what is wrong with the
+ * stream, NULL if nothing.
+ */
+extern const char *gl_log_records(GlLog *log, const GlLogEntry *entry, GlRecordFunction function, void *arg,
+								  uint64 *count);
+/* Fields 1 to 5 of a context; false if there is no such row. Valid until the next call. */
+extern bool gl_log_context(GlLog *log, int64 context_id, GlBytes *content);
+/*
+ * Personal values of one record; false if it has none. Records of one entry must be asked for in ascending
+ * order. Valid until the next call.
+ */
+extern bool gl_log_personal(GlLog *log, const GlLogEntry *entry, uint64 record, GlBytes *content);
+/* Rows of record_chunk and personal read so far. */
+extern int64 gl_log_chunks_read(const GlLog *log);
+extern int64 gl_log_personal_read(const GlLog *log);
+
+/* --- leaf.c: which entry is which leaf --- */
+
+typedef struct GlLeaves GlLeaves;
+
+typedef struct GlLeaf
+{
+	int64		index;
+	uint32		generation;
+	uint64		transaction_id;
+} GlLeaf;
+
+extern GlLeaves *gl_leaves_open(Snapshot snapshot, int64 from);
+extern void gl_leaves_close(GlLeaves *leaves);
+/* Next leaf in the order of first_leaf, if its index is below `limit`. */
+extern bool gl_leaves_next(GlLeaves *leaves, int64 limit, GlLeaf *leaf);
+
+/* --- entry.c, content.c --- */
+
+/* Check all of an entry and hand its records on; `leaf` gets its leaf hash. False if it cannot be computed. */
+extern bool gl_entry_check(GlVerify *verify, const GlLogEntry *entry, GlHash *leaf);
+/* Give one record to those who follow records of its kind. */
+extern void gl_content_record(GlVerify *verify, const GlLogEntry *entry, uint64 number, GlBytes bytes);
+
+/* --- seal.c --- */
+
+typedef struct GlSealRow
+{
+	MemoryContext memory;		/* of what it points to */
+	int64		height;
+	int64		first_leaf;
+	int64		tree_size;
+	int64		sealed_at;		/* Unix microseconds */
+	Datum		snapshot;
+	GlHash		root;
+	bool		root_ok;		/* the column has 32 bytes */
+	GlBytes		content;
+	bool		parsed;
+	GlSeal		seal;
+	GlHash		leaf;			/* of the content */
+	bool		edge_ok;		/* has the right number of hashes */
+	GlHash		edge_root;
+	GlMerkleEdge edge;
+} GlSealRow;
+
+typedef struct GlSeals GlSeals;
+
+extern GlSeals *gl_seals_open(Snapshot snapshot, int64 from_height);
+/* Next row by height, in storage that stays valid for two more calls; NULL at the end. */
+extern GlSealRow *gl_seals_next(GlSeals *seals);
+extern void gl_seals_close(GlSeals *seals);
+/* The newest seal whose tree size is not above `size`, in `memory`; NULL if there is none. */
+extern GlSealRow *gl_seal_before(Snapshot snapshot, int64 size, MemoryContext memory);
+/* Size of the tree up to and including this seal: what its content says, if that can be read. */
+extern int64 gl_seal_size(const GlSealRow *row);
+/* Is this transaction visible in the seal's snapshot? */
+extern bool gl_seal_sees(const GlSealRow *row, uint64 transaction_id);
+/*
+ * Everything in the seal that can be told without the tree; `previous` is NULL for the first, chained says whether its
+ * leaf hash can be relied on. Returns false if the content cannot be this seal's.
+ */
+extern bool gl_seal_check(GlVerify *verify, const GlSealRow *row, const GlSealRow *previous, bool chained);
+
+/* --- tree.c --- */
+
+/* Stream everything that is sealed. */
+extern void gl_tree_check(GlVerify *verify);
+
+/* --- tile.c --- */
+
+typedef struct GlTileRow
+{
+	GlHash		root;
+	GlBytes		hashes;
+	bool		ok;				/* both have their sizes */
+} GlTileRow;
+
+extern GlTiles *gl_tiles_open(Snapshot snapshot);
+extern void gl_tiles_close(GlTiles *tiles);
+/* Valid until the next call. */
+extern bool gl_tile_fetch(GlTiles *tiles, int level, int64 n, GlTileRow *row);
+/* Roots of all tiles, tiles above level 0, and rows beyond the tree. */
+extern void gl_tiles_check(GlVerify *verify);
+
+/* --- checkpoint.c --- */
+
+/* A checkpoint beside a seal. */
+typedef struct GlCheckpointRow
+{
+	bool		exists;
+	bool		trusted;		/* well-formed, of this tree size, signed by the right key of this log */
+	GlHash		root;			/* what it says */
+} GlCheckpointRow;
+
+extern GlCheckpoints *gl_checkpoints_open(GlVerify *verify);
+extern void gl_checkpoints_close(GlCheckpoints *checkpoints);
+/* Look at the checkpoint of a seal and report what is wrong with it, its root apart. */
+extern void gl_checkpoint_of(GlVerify *verify, const GlSealRow *seal, GlCheckpointRow *row);
+/* Checkpoints that belong to no seal; which seals are unsigned. */
+extern void gl_checkpoints_check(GlVerify *verify);
+
+/* --- against.c --- */
+
+extern GlAgainst *gl_against_open(GlVerify *verify, ArrayType *notes);
+/* Size of the tree at which gl_against_root wants to see it next. */
+extern uint64 gl_against_next(const GlAgainst *against);
+extern void gl_against_root(GlAgainst *against, const GlMerkleEdge *edge);
+extern void gl_against_check(GlVerify *verify);
+
+/* --- keys.c --- */
+
+extern GlKeys *gl_keys_open(GlVerify *verify);
+extern void gl_keys_record(GlVerify *verify, const GlLogEntry *entry, const GlRecord *record);
+/*
+ * Did the key with this id (0: any) sign this checkpoint, and was it the key for the block that begins at first_leaf and
+ * ends at tree_size? first_leaf GL_NO_LEAF: at any time. Returns what is wrong, NULL if nothing.
+ */
+extern const char *gl_keys_verify(const GlKeys *keys, GlBytes note, uint32 key_id, int64 first_leaf, int64 tree_size);
+extern bool gl_keys_known(const GlKeys *keys, uint32 key_id);
+extern bool gl_keys_any(const GlKeys *keys);
+/* The table signing_key against the log. */
+extern void gl_keys_check(GlVerify *verify);
+
+/* --- erasure.c --- */
+
+extern GlErasures *gl_erasures_open(void);
+extern void gl_erasures_record(GlVerify *verify, const GlLogEntry *entry, const GlRecord *record);
+/* A personal value (with GL_ERASURE_CONTEXT: the context) is not there any more. */
+extern void gl_erasures_absent(GlVerify *verify, const GlLogEntry *entry, uint64 record, uint64 column_id);
+extern void gl_erasures_check(GlVerify *verify);
+
+/* --- stray.c --- */
+
+extern GlStrays *gl_strays_open(GlVerify *verify);
+/* A leaf points to this entry. */
+extern void gl_strays_sealed(GlStrays *strays, uint32 generation, uint64 transaction_id);
+/* Find the entries that wait for a seal and those that belong to nothing. */
+extern void gl_strays_collect(GlVerify *verify);
+/* Next waiting entry, in order; false at the end. */
+extern bool gl_strays_next(GlStrays *strays, uint32 *generation, uint64 *transaction_id);
+extern void gl_strays_rewind(GlStrays *strays);
+extern int64 gl_strays_waiting(const GlStrays *strays);
+/* Rows of the other log tables that belong to no entry. */
+extern void gl_strays_check(GlVerify *verify);
+
+/* Walk all records again, sealed ones from verify->since on, then unsealed ones, without checking them. */
+extern void gl_log_walk(GlVerify *verify, GlRecordFunction function, void *arg);
+
+#endif

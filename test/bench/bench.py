@@ -1,0 +1,441 @@
+#!/usr/bin/env python3
+"""The benchmark: what the ledger costs, as ratios to a plain table taken alternately. See README.md.
+
+Runs inside test/with-cluster, as the cluster's owner; restarts the cluster with its own settings.
+Environment: BENCH_MODE=full|quick, BENCH_ROUNDS, BENCH_SECONDS, BENCH_LOADS and BENCH_VARIANTS (words, to run a part).
+"""
+import datetime
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+DATABASE = "bench_%s"
+QUICK = os.environ.get("BENCH_MODE", "full") == "quick"
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", 1 if QUICK else 3))
+SECONDS = float(os.environ.get("BENCH_SECONDS", 3 if QUICK else 10))
+SCALE = 5 if QUICK else 20
+COPY_ROWS = 200000 if QUICK else 1000000
+UPDATE_ROWS = 20000 if QUICK else 100000
+VARIANTS = os.environ.get("BENCH_VARIANTS", "govledger pgaudit jsonb").split()
+LOADS = os.environ.get("BENCH_LOADS", "tpcb insert copy update waits verify storage").split()
+TITLES = {"plain": "plain", "govledger": "govledger", "pgaudit": "pgAudit", "jsonb": "JSONB trigger"}
+
+SETTINGS = [
+    "shared_buffers = 1GB",
+    "max_wal_size = 16GB",
+    "checkpoint_timeout = 1h",      # each measurement begins after a checkpoint, none falls into one
+    "autovacuum = off",             # tables are vacuumed between measurements
+    "jit = off",
+    "max_connections = 50",
+    "fsync = on",
+    "full_page_writes = on",
+    "wal_compression = off",
+]
+
+
+# ---------------------------------------------------------------- the server
+
+def run(*command, env=None, **more):
+    """Output of a command; ends the benchmark where it fails."""
+    r = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ, **(env or {})), **more)
+    if r.returncode != 0:
+        sys.exit("bench: %s failed\n%s%s" % (" ".join(command), r.stdout[-4000:], r.stderr[-4000:]))
+    return r.stdout
+
+
+def psql(variant, *statements, file=None, variables=None, timing=False):
+    """Unaligned output of the statements; with timing the milliseconds each took, as psql sees them."""
+    command = ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", DATABASE % variant if variant else "postgres"]
+    for name, value in (variables or {}).items():
+        command += ["-v", "%s=%s" % (name, value)]
+    if timing:
+        command += ["-c", r"\timing on"]
+    for s in statements:
+        command += ["-c", s]
+    if file:
+        command += ["-f", os.path.join(HERE, file)]
+    out = run(*command)
+    if timing:
+        return [float(ms) for ms in re.findall(r"^Time: ([0-9.]+) ms", out, re.M)]
+    return out.rstrip("\n")
+
+
+def number(variant, query):
+    return float(psql(variant, query) or 0)
+
+
+def restart_cluster():
+    data = os.environ["PGDATA"]
+    libraries = [v for v in ("govledger", "pgaudit") if v in VARIANTS]
+    with open(os.path.join(data, "postgresql.conf"), "a") as f:
+        f.write("\n".join(SETTINGS) + "\nshared_preload_libraries = '%s'\n" % ",".join(libraries))
+    run("pg_ctl", "-D", data, "-s", "-w", "-l", os.path.join(os.path.dirname(data), "log"), "restart")
+
+
+def create_databases():
+    run("createdb", DATABASE % "plain")
+    run("pgbench", "-i", "-q", "-n", "-s", str(SCALE), DATABASE % "plain")
+    psql("plain", file="setup.sql")
+    for v in VARIANTS:
+        run("createdb", "-T", DATABASE % "plain", DATABASE % v)
+    if "pgaudit" in VARIANTS:
+        psql("pgaudit", "CREATE EXTENSION pgaudit", "ALTER DATABASE %s SET pgaudit.log = 'write'" % (DATABASE % "pgaudit"))
+    if "jsonb" in VARIANTS:
+        psql("jsonb", file="jsonb_trigger.sql")
+    if "govledger" in VARIANTS:
+        psql("govledger", file="govledger.sql", variables={"key_file": os.path.join(os.environ["PGDATA"], "..", "bench-key.pem")})
+        settle("govledger")
+    for v in ["plain"] + VARIANTS:
+        psql(v, "VACUUM ANALYZE")
+
+
+def settle(variant):
+    """Let the variant finish what it does behind the client's back, and start the next measurement even."""
+    if variant == "govledger":
+        psql(variant, "SELECT govledger.wait_sealed('10 min')")
+    psql(None, "CHECKPOINT")
+
+
+def copy_file():
+    """COPY_ROWS rows of six columns, the same on every machine."""
+    path = os.path.join(os.path.dirname(os.environ["PGDATA"]), "bulk.copy")
+    psql("plain", """COPY (
+        SELECT n, mod(n, 1000), mod(n * 7919, 100000000) / 100.0, timestamptz '2020-01-01Z' + n * interval '37.123456 s',
+               upper(substr(md5(n::text), 1, 10)), 'remark on case ' || md5((n * 31)::text)
+          FROM generate_series(1, %d) n) TO '%s'""" % (COPY_ROWS, path))
+    return path
+
+
+# ---------------------------------------------------------------- loads; each returns work per second
+
+def pgbench(variant, clients, seconds, *script, sync, seed):
+    out = run("pgbench", "-n", "-c", str(clients), "-j", "2" if clients > 1 else "1", "-T", "%d" % seconds, "--random-seed=%d" % seed,
+              *script, DATABASE % variant, env={"PGOPTIONS": "-c synchronous_commit=%s" % sync})
+    failed = int(re.search(r"number of failed transactions: (\d+)", out)[1])
+    if failed:
+        sys.exit("bench: %d failed transactions\n%s" % (failed, out))
+    return float(re.search(r"^tps = ([0-9.]+)", out, re.M)[1])
+
+
+def tpcb(clients, sync):
+    def load(variant, round_number):
+        psql(variant, "VACUUM pgbench_branches", "VACUUM pgbench_tellers", "VACUUM pgbench_accounts")
+        settle(variant)
+        return pgbench(variant, clients, SECONDS, sync=sync, seed=round_number)
+    return load
+
+
+def insert(variant, round_number):
+    settle(variant)
+    return pgbench(variant, 1, max(2, SECONDS / 2), "-M", "prepared", "-f", os.path.join(HERE, "insert.pgbench"), sync="off", seed=round_number)
+
+
+sealing_seconds = {}
+
+
+def copy(path):
+    def load(variant, round_number):
+        psql(variant, "TRUNCATE bench.bulk")
+        settle(variant)
+        ms, = psql(variant, "COPY bench.bulk FROM '%s'" % path, timing=True)
+        began = time.time()
+        settle(variant)
+        if variant == "govledger":
+            sealing_seconds.setdefault("copy", []).append(time.time() - began)
+        psql(variant, "VACUUM bench.bulk")
+        return COPY_ROWS / ms * 1000
+    return load
+
+
+def update(variant, round_number):
+    if number(variant, "SELECT count(*) FROM bench.bulk") != COPY_ROWS:
+        sys.exit("bench: the load update needs the load copy before it")
+    psql(variant, "VACUUM bench.bulk")
+    settle(variant)
+    first = (round_number * UPDATE_ROWS) % COPY_ROWS
+    ms, = psql(variant, "UPDATE bench.bulk SET amount = amount + 1, kind = kind + 1 WHERE id > %d AND id <= %d" % (first, first + UPDATE_ROWS), timing=True)
+    return UPDATE_ROWS / ms * 1000
+
+
+# ---------------------------------------------------------------- alternation
+
+class Result:
+    def __init__(self, title, unit, must=None, goal=None):
+        self.title, self.unit, self.must, self.goal = title, unit, must, goal
+        self.plain = []
+        self.values = {v: [] for v in VARIANTS}
+        self.ratios = {v: [] for v in VARIANTS}
+
+
+def alternate(result, load, rounds=ROUNDS, slow=()):
+    """plain, A, plain, B, plain, C; each ratio is to the plain run just before. A slow variant takes part in the first round only."""
+    for r in range(1, rounds + 1):
+        for v in VARIANTS:
+            if v in slow and r > 1:
+                continue
+            plain = load("plain", r)
+            value = load(v, r)
+            result.plain.append(plain)
+            result.values[v].append(value)
+            result.ratios[v].append(value / plain)
+            note("%s, round %d: %s %.0f, plain %.0f %s, ratio %.2f" % (result.title, r, TITLES[v], value, plain, result.unit, value / plain))
+    return result
+
+
+def note(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def measure_loads():
+    results = []
+    if "tpcb" in LOADS:
+        for sync, must, goal in (("on", 0.85, 0.95), ("off", 0.85, 0.90)):
+            for clients in (1, 8):
+                title = "TPC-B, synchronous_commit %s, %d client%s" % (sync, clients, "s" if clients > 1 else "")
+                results.append(alternate(Result(title, "transactions/s", must, goal), tpcb(clients, sync)))
+    if "insert" in LOADS:
+        results.append(alternate(Result("single-row INSERT, CPU-bound, 1 client", "rows/s", 0.65, 0.80), insert))
+    slow = ("jsonb",) if not QUICK else ()
+    if "copy" in LOADS:
+        results.append(alternate(Result("COPY of %s rows" % format(COPY_ROWS, ","), "rows/s", 0.55, 0.75), copy(copy_file()), slow=slow))
+    if "update" in LOADS:
+        results.append(alternate(Result("UPDATE of %s rows" % format(UPDATE_ROWS, ","), "rows/s"), update, slow=slow))
+    return results
+
+
+# ---------------------------------------------------------------- waits
+
+WAL_WAITS = {("LWLock", "WALWrite"), ("IO", "WALSync"), ("IO", "WALWrite"), ("IO", "WALInitWrite"), ("IO", "WALInitSync"), ("IPC", "SyncRep")}
+
+
+def sample(variant, seconds, load):
+    """Wait samples of the clients of that database while load runs: list of (statement, type, event, relation, count)."""
+    sampler = subprocess.Popen(["psql", "-X", "-q", "-A", "-t", "-F", "\t", "-d", DATABASE % variant, "-v", "ON_ERROR_STOP=1",
+                                "-c", "SELECT * FROM bench.sample_waits(%s)" % (seconds - 1)], stdout=subprocess.PIPE, text=True)
+    load()
+    out = sampler.communicate()[0]
+    if sampler.returncode != 0:
+        sys.exit("bench: the sampler failed")
+    rows = [line.split("\t") for line in out.splitlines()]
+    return [(r[0], r[1], r[2], r[3], int(r[4])) for r in rows]
+
+
+def wait_report(sync):
+    """What eight TPC-B writers wait for, with and without the ledger."""
+    seconds = max(5, int(SECONDS))
+    counts = {}
+    for v in ("plain", "govledger"):
+        psql(v, "VACUUM pgbench_branches", "VACUUM pgbench_tellers")
+        settle(v)
+        counts[v] = sample(v, seconds, lambda v=v: pgbench(v, 8, seconds, sync=sync, seed=7))
+    deadlocks = number("govledger", "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+
+    def waiting(rows):
+        return [r for r in rows if r[1] and r[1] not in ("Client", "Activity")]
+
+    total = {v: sum(r[4] for r in waiting(counts[v])) or 1 for v in counts}
+    ledger_locks = sum(r[4] for r in counts["govledger"] if r[1] == "Lock" and r[3].startswith("govledger."))
+    # An END waits for nothing but WAL on a plain table, so any other wait in it is the ledger's.
+    at_commit = {v: sum(r[4] for r in waiting(counts[v]) if r[0] in ("END", "COMMIT") and (r[1], r[2]) not in WAL_WAITS) for v in counts}
+    extension = sum(r[4] for r in counts["govledger"] if r[1] == "Extension")
+    caused = ledger_locks + extension + sum(
+        r[4] for r in waiting(counts["govledger"])
+        if r[0] in ("END", "COMMIT") and (r[1], r[2]) not in WAL_WAITS and r[1] != "Extension" and not (r[1] == "Lock" and r[3].startswith("govledger.")))
+    lines = ["", "**synchronous_commit %s**: %d wait samples of eight clients. Heavyweight locks of the ledger's relations: %d. "
+             "Caused by the ledger (its locks, extension waits, waits other than for WAL inside the commit): %d = %.2f %% (must: < 2 %%; the same on plain: %.2f %%). Deadlocks: %d."
+             % (sync, total["govledger"], ledger_locks, caused, 100 * caused / total["govledger"], 100 * at_commit["plain"] / total["plain"], deadlocks), "",
+             "| wait event | plain | govledger |", "|---|---|---|"]
+    shares = {}
+    for v in counts:
+        for r in waiting(counts[v]):
+            name = "%s: %s%s" % (r[1], r[2], " on " + r[3] if r[3] not in ("", "-") else "")
+            shares.setdefault(name, {"plain": 0.0, "govledger": 0.0})[v] += 100 * r[4] / total[v]
+    for name, share in sorted(shares.items(), key=lambda s: -max(s[1].values())):
+        if max(share.values()) >= 0.1:
+            lines.append("| %s | %.1f %% | %.1f %% |" % (name, share["plain"], share["govledger"]))
+    return lines
+
+
+# ---------------------------------------------------------------- storage
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+        shift += 7
+
+
+def image_bytes(stream):
+    """(records, bytes of values) in a record stream of src/format/README.md section 3: of the row images, nothing of the framing."""
+    at = records = values = 0
+    while at < len(stream):
+        length, at = varint(stream, at)
+        end = at + length
+        kind = stream[at:at + 1]
+        at += 1
+        for _ in range(3):
+            _, at = varint(stream, at)
+        if kind in b"IGUD":
+            count, at = varint(stream, at)
+            for _ in range(count):
+                _, at = varint(stream, at)
+                code, at = varint(stream, at)
+                at += code >> 1
+                values += code >> 1
+        if kind == b"U":
+            count, at = varint(stream, at)
+            for _ in range(count):
+                _, at = varint(stream, at)
+                code, at = varint(stream, at)
+                if code:
+                    at += (code - 1) >> 1
+                    values += (code - 1) >> 1
+        at = end
+        records += 1
+    return records, values
+
+
+LOG_BYTES = """SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) FROM pg_class c
+                WHERE relnamespace = 'govledger'::regnamespace AND relkind = 'r'"""
+
+
+def storage(title, load):
+    """Bytes the log grew by against what the issue allows for the same change."""
+    v = "govledger"
+    settle(v)
+    before = number(v, LOG_BYTES)
+    first = int(number(v, "SELECT coalesce(max(transaction_id::text::bigint), 0) FROM govledger.entry"))
+    load()
+    settle(v)
+    grown = number(v, LOG_BYTES) - before
+    new = "transaction_id > '%d'" % first
+    transactions = number(v, "SELECT count(*) FROM govledger.entry WHERE %s" % new)
+    records = number(v, "SELECT sum(records) FROM govledger.entry WHERE %s" % new)
+    seen = values = 0
+    for table in ("entry", "record_chunk"):
+        for line in psql(v, """SELECT encode(content, 'hex') FROM govledger.%s WHERE %s AND content IS NOT NULL
+                               ORDER BY md5(ctid::text) LIMIT 3000""" % (table, new)).splitlines():
+            n, size = image_bytes(bytes.fromhex(line))
+            seen, values = seen + n, values + size
+    images = values / max(seen, 1) * records
+    allowed = 1.1 * images + 24 * records + 250 * transactions
+    return "| %s | %s | %s | %s | %s | %s | %.2f |" % (
+        title, format(int(transactions), ","), format(int(records), ","), format(int(images), ","), format(int(grown), ","), format(int(allowed), ","), grown / allowed)
+
+
+# ---------------------------------------------------------------- verify
+
+def timed_verify(arguments, condition="true"):
+    """Seconds of the fastest of three runs, and the checks that did not hold."""
+    v = "govledger"
+    best = None
+    for _ in range(1 if QUICK else 3):
+        ms, = psql(v, "CREATE TEMPORARY TABLE found AS SELECT * FROM govledger.verify(%s)" % arguments, timing=True)
+        best = min(ms / 1000, best or ms)
+    bad = psql(v, "SELECT check_name, object, detail FROM govledger.verify(%s) WHERE NOT ok" % arguments)
+    return best, bad
+
+
+def verify_report():
+    v = "govledger"
+    settle(v)
+    psql(v, "VACUUM")
+    changes = number(v, "SELECT sum(records) FROM govledger.entry")
+    tables = ["pgbench_accounts", "pgbench_branches", "pgbench_tellers", "pgbench_history", "bench.bulk", "bench.single"]
+    rows = sum(number(v, "SELECT count(*) FROM %s" % t) for t in tables)
+    seconds, bad = timed_verify("")
+    lines = ["", "| verify | work | seconds | per second |", "|---|---|---|---|",
+             "| everything: log, tables, catalog | %s changes, %s rows | %.1f | %s changes, %s rows |"
+             % (format(int(changes), ","), format(int(rows), ","), seconds, format(int(changes / seconds), ","), format(int(rows / seconds), ","))]
+    if bad:
+        lines += ["", "**verify found:**", "", "```", bad, "```"]
+    return lines
+
+
+# ---------------------------------------------------------------- report
+
+def machine():
+    model = "unknown processor"
+    memory = "?"
+    try:
+        with open("/proc/cpuinfo") as f:
+            model = re.search(r"^model name\s*:\s*(.*)$", f.read(), re.M)[1]
+        with open("/proc/meminfo") as f:
+            memory = "%.0f GB" % (int(re.search(r"^MemTotal:\s*(\d+)", f.read())[1]) / 1e6)
+    except (OSError, TypeError):
+        pass
+    file_system = run("stat", "-f", "-c", "%T", os.environ["PGDATA"]).strip()
+    return "%s, %d cores, %s memory, data on %s, Linux %s, PostgreSQL %s" % (
+        model, len(os.sched_getaffinity(0)), memory, file_system, platform.release(), psql(None, "SHOW server_version"))
+
+
+def median(values):
+    return statistics.median(values) if values else None
+
+
+def ratio_text(ratios):
+    if not ratios:
+        return "-"
+    if len(ratios) == 1:
+        return "%.2f" % ratios[0]
+    return "**%.2f** (%.2f-%.2f)" % (median(ratios), min(ratios), max(ratios))
+
+
+def load_table(results):
+    names = [TITLES[v] for v in VARIANTS]
+    lines = ["| load | plain | %s | must / goal | %s |" % (" | ".join(names), " | ".join("ratio " + n for n in names)),
+             "|---" * (3 + 2 * len(names)) + "|"]
+    for r in results:
+        bar = "%.2f / %.2f" % (r.must, r.goal) if r.must else ""
+        absolute = [format(int(median(r.values[v])), ",") if r.values[v] else "-" for v in VARIANTS]
+        lines.append("| %s | %s %s | %s | %s | %s |" % (r.title, format(int(median(r.plain)), ","), r.unit, " | ".join(absolute), bar,
+                                                      " | ".join(ratio_text(r.ratios[v]) for v in VARIANTS)))
+    return lines
+
+
+def main():
+    began = datetime.datetime.now(datetime.timezone.utc)
+    restart_cluster()
+    create_databases()
+    results = measure_loads()
+    lines = ["## %s UTC, %s mode" % (began.strftime("%Y-%m-%d %H:%M"), "quick" if QUICK else "full"), "",
+             machine() + ".", "",
+             "TPC-B scale %d, %g s a run, %d round%s; median (smallest-largest) of the ratios to the plain run just before." % (SCALE, SECONDS, ROUNDS, "s" if ROUNDS > 1 else ""),
+             "Settings: " + ", ".join(SETTINGS) + ".", ""]
+    if results:
+        lines += load_table(results)
+    if sealing_seconds:
+        lines += ["", "After the COPY committed, its entry was signed %.1f s later (median)." % median(sealing_seconds["copy"])]
+    if "govledger" in VARIANTS:
+        if "storage" in LOADS:
+            path = copy_file()
+            psql("govledger", "TRUNCATE bench.bulk")
+            lines += ["", "| storage | transactions | records | bytes of images | bytes of log | allowed | log / allowed |", "|---|---|---|---|---|---|---|",
+                      storage("COPY", lambda: psql("govledger", "COPY bench.bulk FROM '%s'" % path)),
+                      storage("TPC-B, 8 clients", lambda: pgbench("govledger", 8, max(5, SECONDS), sync="off", seed=3))]
+        if "waits" in LOADS:
+            for sync in ("on", "off"):
+                lines += wait_report(sync)
+        if "verify" in LOADS:
+            lines += verify_report()
+    took = datetime.datetime.now(datetime.timezone.utc) - began
+    lines += ["", "Took %d min %d s." % divmod(int(took.total_seconds()), 60)]
+    report = "\n".join(lines) + "\n"
+    print(report, end="")
+    out = os.path.join(os.environ.get("GOVLEDGER_WORK", os.path.dirname(os.environ["PGDATA"])), "out")
+    os.makedirs(out, exist_ok=True)
+    with open(os.path.join(out, "bench.md"), "w") as f:
+        f.write(report)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# clang-tidy with the checks of .clang-tidy, and cppcheck: no finding.
+. test/lint/report.bash
+
+mapfile -t sources < <(find src -name '*.c' | sort)
+
+rule 'clang-tidy finds nothing' 'mend it; a false alarm gets NOLINTNEXTLINE(check) and its reason in a comment' \
+    "$(printf '%s\n' "${sources[@]}" | xargs -P 2 -n 1 sh -c '
+        clang-tidy --quiet "$0" -- -std=gnu11 -D_GNU_SOURCE -Isrc -isystem "$("$PG_CONFIG" --includedir-server)" \
+            -I"$("$PG_CONFIG" --includedir)" 2>/dev/null || echo "$0: clang-tidy failed"' | sed "s|$PWD/||" || true)"
+
+rule 'cppcheck finds nothing' 'mend it; a false alarm gets // cppcheck-suppress and its reason' \
+    "$(cppcheck --quiet -j 2 --std=c11 --enable=warning,performance,portability --inline-suppr -Isrc \
+        "${sources[@]}" 2>&1 || echo 'cppcheck failed')"
+
+end_of_rules
