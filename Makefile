@@ -1,7 +1,7 @@
 # govledger, built with PGXS.
 #   make, make install, make clean    need a pg_config (PG_CONFIG=...) and a C compiler
 #   make demo, test, bench, soak, lint, unit    need nothing: the scripts fetch what they miss
-# make FAULTS=1 compiles the fault points in; make WERROR= lets an unknown compiler warn.
+# make FAULTS=1 compiles the fault points in (after make clean); make WERROR= lets an unknown compiler warn.
 
 EXTENSION  = govledger
 MODULE_big = govledger
@@ -52,9 +52,5 @@ endif
 lint unit: export ONLY = $@
 test lint unit:
 	@test/run
-demo:
-	@test/with-cluster -- test/demo/run
-bench:
-	@test/with-cluster -p postgresql-15-pgaudit -- test/bench/run
-soak:
-	@test/with-cluster -- test/soak/run
+demo bench soak:
+	@test/$@/run

@@ -5,6 +5,7 @@
 #include "capture/encode.h"
 
 #include "access/htup_details.h"
+#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -68,6 +69,14 @@ gl_find_column(const GlLedgerTable *table, const char *name)
 	return NULL;
 }
 
+static char *
+gl_root_name(const GlLedgerTable *table)
+{
+	const GlLedgerRelation *root = linitial(table->relations);
+
+	return quote_qualified_identifier(root->schema_name, root->name);
+}
+
 /* Columns are matched by name: attribute numbers differ between partitions and after a restore. */
 static void
 gl_encoder_build_columns(GlEncoder *encoder, Relation relation, const GlLedgerTable *table)
@@ -93,7 +102,7 @@ gl_encoder_build_columns(GlEncoder *encoder, Relation relation, const GlLedgerTa
 					 errmsg("column \"%s\" of ledger table \"%s\" is not known to the ledger",
 							NameStr(attribute->attname), RelationGetRelationName(relation)),
 					 errdetail("The event triggers of govledger were not active when it was added."),
-					 errhint("Run SELECT govledger.record_schema('%s').", RelationGetRelationName(relation))));
+					 errhint("Run SELECT govledger.record_schema('%s').", gl_root_name(table))));
 		column = &encoder->columns[encoder->columns_count++];
 		column->column_id = known->column_id;
 		column->index = i;

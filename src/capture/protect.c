@@ -141,6 +141,11 @@ gl_choose_given_key(GlLedgerTable *table, Relation relation, List *names)
 	ListCell   *cell;
 	int			ordinal = 0;
 
+	if (names == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"key\" names no column"),
+				 errhint("Leave it out to use the primary key.")));
 	foreach(cell, names)
 		gl_mark_key_column(gl_column_by_name(table, lfirst(cell), "key"), relation, ++ordinal);
 	if (!gl_key_is_unique(table, relation, ordinal))

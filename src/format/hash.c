@@ -17,6 +17,11 @@
 #define LEAF_PREFIX 0x00
 #define NODE_PREFIX 0x01
 
+static const uint8_t salt_tag[GL_TAG_SIZE] = {'G', 'L', 'X', '1'};
+static const uint8_t record_tag[GL_TAG_SIZE] = {'G', 'L', 'R', '1'};
+static const uint8_t personal_tag[GL_TAG_SIZE] = {'G', 'L', 'P', '1'};
+static const uint8_t context_tag[GL_TAG_SIZE] = {'G', 'L', 'C', '1'};
+
 void
 gl_sha256(const void *data, size_t length, GlHash *hash)
 {
@@ -57,7 +62,7 @@ gl_salt(const uint8_t secret[GL_SECRET_SIZE], uint64_t number, uint32_t column, 
 	uint8_t		message[GL_TAG_SIZE + GL_SECRET_SIZE + 8 + 4];
 	GlHash		hash;
 
-	memcpy(message, "GLX1", GL_TAG_SIZE);
+	memcpy(message, salt_tag, GL_TAG_SIZE);
 	memcpy(message + GL_TAG_SIZE, secret, GL_SECRET_SIZE);
 	gl_put_u64(message + GL_TAG_SIZE + GL_SECRET_SIZE, number);
 	gl_put_u32(message + GL_TAG_SIZE + GL_SECRET_SIZE + 8, column);
@@ -83,7 +88,7 @@ gl_record_leaf(const uint8_t record_secret[GL_SECRET_SIZE], uint64_t number,
 
 	gl_salt(record_secret, number, 0, &salt);
 	prefix[0] = LEAF_PREFIX;
-	memcpy(prefix + 1, "GLR1", GL_TAG_SIZE);
+	memcpy(prefix + 1, record_tag, GL_TAG_SIZE);
 	memcpy(prefix + 1 + GL_TAG_SIZE, salt.bytes, GL_SALT_SIZE);
 	hash_prefixed(prefix, sizeof(prefix), record, length, leaf->bytes);
 }
@@ -95,7 +100,7 @@ gl_personal_leaf(const GlSalt *salt, uint32_t column_id, bool present,
 	uint8_t		prefix[1 + GL_TAG_SIZE + GL_SALT_SIZE + 4 + 1];
 
 	prefix[0] = LEAF_PREFIX;
-	memcpy(prefix + 1, "GLP1", GL_TAG_SIZE);
+	memcpy(prefix + 1, personal_tag, GL_TAG_SIZE);
 	memcpy(prefix + 1 + GL_TAG_SIZE, salt->bytes, GL_SALT_SIZE);
 	gl_put_u32(prefix + 1 + GL_TAG_SIZE + GL_SALT_SIZE, column_id);
 	prefix[sizeof(prefix) - 1] = present ? 1 : 0;
@@ -107,7 +112,7 @@ gl_context_commitment(const GlSalt *salt, const void *context, size_t length, Gl
 {
 	uint8_t		prefix[GL_TAG_SIZE + GL_SALT_SIZE];
 
-	memcpy(prefix, "GLC1", GL_TAG_SIZE);
+	memcpy(prefix, context_tag, GL_TAG_SIZE);
 	memcpy(prefix + GL_TAG_SIZE, salt->bytes, GL_SALT_SIZE);
 	hash_prefixed(prefix, sizeof(prefix), context, length, commitment->bytes);
 }

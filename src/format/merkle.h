@@ -52,8 +52,10 @@ extern bool gl_merkle_verify_consistency(uint64_t old_size, uint64_t size, const
  * hashes; the result is the number written.
  */
 typedef bool (*GlMerkleNodeFunction) (void *arg, int level, uint64_t index, GlHash *node);
-extern int	gl_merkle_prove_inclusion(uint64_t index, uint64_t size, GlMerkleNodeFunction node, void *arg, GlHash *path);
-extern int	gl_merkle_prove_consistency(uint64_t old_size, uint64_t size, GlMerkleNodeFunction node, void *arg, GlHash *path);
+extern int	gl_merkle_prove_inclusion(uint64_t index, uint64_t size, GlMerkleNodeFunction node, void *arg,
+									  GlHash *path);
+extern int	gl_merkle_prove_consistency(uint64_t old_size, uint64_t size, GlMerkleNodeFunction node, void *arg,
+										GlHash *path);
 /* root of any prefix of the tree */
 extern bool gl_merkle_prefix_root(uint64_t size, GlMerkleNodeFunction node, void *arg, GlHash *root);
 

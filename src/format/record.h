@@ -53,7 +53,8 @@ typedef struct GlFieldReader
 	bool		first;
 } GlFieldReader;
 
-extern void gl_record_begin(GlBuffer *out, GlRecordKind kind, uint64_t table_id, uint64_t relation_id, uint64_t command_id);
+extern void gl_record_begin(GlBuffer *out, GlRecordKind kind, uint64_t table_id, uint64_t relation_id,
+							uint64_t command_id);
 
 /* Next record of a stream; false at the end or on damage (then stream->failed is set). */
 extern bool gl_record_next(GlReader *stream, GlBytes *record);

@@ -20,6 +20,7 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", 1 if QUICK else 3))
 SECONDS = float(os.environ.get("BENCH_SECONDS", 3 if QUICK else 10))
 SCALE = 5 if QUICK else 20
 COPY_ROWS = 200000 if QUICK else 1000000
+INSERT_ROWS = 30000 if QUICK else 150000
 UPDATE_ROWS = 20000 if QUICK else 100000
 VARIANTS = os.environ.get("BENCH_VARIANTS", "govledger pgaudit jsonb").split()
 LOADS = os.environ.get("BENCH_LOADS", "tpcb insert copy update waits verify storage").split()
@@ -130,9 +131,15 @@ def tpcb(clients, sync):
     return load
 
 
-def insert(variant, round_number):
+def insert_loop(variant, round_number):
     settle(variant)
-    return pgbench(variant, 1, max(2, SECONDS / 2), "-M", "prepared", "-f", os.path.join(HERE, "insert.pgbench"), sync="off", seed=round_number)
+    ms, = psql(variant, "SET synchronous_commit = off", "CALL bench.insert_rows(%d)" % INSERT_ROWS, timing=True)[-1:]
+    return INSERT_ROWS / ms * 1000
+
+
+def insert_clients(variant, round_number):
+    settle(variant)
+    return pgbench(variant, 4, max(2, SECONDS / 2), "-M", "prepared", "-f", os.path.join(HERE, "insert.pgbench"), sync="off", seed=round_number)
 
 
 sealing_seconds = {}
@@ -199,7 +206,8 @@ def measure_loads():
                 title = "TPC-B, synchronous_commit %s, %d client%s" % (sync, clients, "s" if clients > 1 else "")
                 results.append(alternate(Result(title, "transactions/s", must, goal), tpcb(clients, sync)))
     if "insert" in LOADS:
-        results.append(alternate(Result("single-row INSERT, CPU-bound, 1 client", "rows/s", 0.65, 0.80), insert))
+        results.append(alternate(Result("single-row INSERT, CPU-bound, in a procedure", "rows/s", 0.65, 0.80), insert_loop))
+        results.append(alternate(Result("single-row INSERT, synchronous_commit off, 4 clients", "rows/s", 0.65, 0.80), insert_clients))
     slow = ("jsonb",) if not QUICK else ()
     if "copy" in LOADS:
         results.append(alternate(Result("COPY of %s rows" % format(COPY_ROWS, ","), "rows/s", 0.55, 0.75), copy(copy_file()), slow=slow))

@@ -21,6 +21,16 @@ CREATE TABLE bench.single (
 	remark text NOT NULL
 );
 
+-- A transaction for each row, without a client: round trips would hide what the processor does.
+CREATE PROCEDURE bench.insert_rows(n integer) LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. n LOOP
+		INSERT INTO bench.single (account, amount, remark) VALUES (i, i / 100.0, 'payment of an invoice');
+		COMMIT;
+	END LOOP;
+END
+$$;
+
 -- What the clients of this database wait for, looked at every ten milliseconds. The statement's first word tells where the wait
 -- happened: without a ledger nothing but WAL is written in an END.
 CREATE FUNCTION bench.sample_waits(seconds double precision)

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck source=lib.sh disable=SC2034,SC2154
 # The demo on somebody's own CSV file: $data. Nothing here knows what the file is about.
 
 transactions=50 clerks=4
@@ -6,7 +7,7 @@ transactions=50 clerks=4
 step "${data##*/} as it is: every column gets a type that keeps each of its values, and a key is looked for."
 shell "infer_csv.py ${data##*/} rows.copy"
 plan=$("$python" "$here/infer_csv.py" "$data" "$tmp/rows.copy" 2>"$tmp/err") || fail "$(sed "s|^$tmp/||" "$tmp/err")"
-table='' create_table='' columns='' key='' rows='' column='' column_type=''
+table='' create_table='' columns='' key='' rows='' column='' column_name='' column_type='' keys=() key_names=()
 eval "$plan"
 say
 sql "$create_table;"
@@ -91,31 +92,78 @@ verify_everything
 
 # ---------------------------------------------------------------- tampering
 
-# asleep SQL: what a superuser does with all triggers asleep.
-asleep() {
-    sql "BEGIN;
-ALTER TABLE $table DISABLE TRIGGER ALL;
-$1;
-ALTER TABLE $table ENABLE TRIGGER ALL;
-ALTER TABLE $table ENABLE ALWAYS TRIGGER \"!govledger\";
-COMMIT;"
-}
-
 # row NUMBER: SQL that is true for the picked row with that number, of the table as r.
 row() {
-    local name conditions=() value
+    local name conditions=''
     for name in "${keys[@]}"; do
-        value=$(quietly "SELECT quote_literal($name) FROM demo.pick WHERE \"#\" = $1")
-        conditions+=("r.$name = $value")
+        conditions+="${conditions:+ AND }r.$name = $(quietly "SELECT quote_literal($name) FROM demo.pick WHERE \"#\" = $1")"
     done
-    (IFS='&'; echo "${conditions[*]}") | sed 's/&r\./ AND r./g'
+    echo "$conditions"
 }
 
-# change NUMBER SQL: run it asleep and note what verify must say of the work column in that row.
-change() {
-    local n=$1 where
+# of NUMBER: what the work column of that row holds.
+of() { quietly "SELECT r.$column::text FROM $table r WHERE $(row "$1")"; }
+
+# What verify() must name, in a table: key (of pick) and the column with both its values, or no column.
+psql -X -q -v ON_ERROR_STOP=1 -c 'CREATE TABLE demo.expected ("#" bigint, column_name text, logged text, found text)'
+will_find() {
+    psql -X -q -v ON_ERROR_STOP=1 -v n="$1" -v name="$2" -v logged="$3" -v found="$4" -f - \
+        <<<"INSERT INTO demo.expected VALUES (:n, nullif(:'name', ''), nullif(:'logged', ''), nullif(:'found', ''))"
 }
 
-if [ -n "$key" ] && [ -n "$column" ]; then
-    :
+missing=$picks
+if [ -z "$key" ]; then
+    missing=''
+elif [ -n "$column" ] && [ "$picks" -gt 1 ]; then
+    step "A superuser changes one value behind the ledger's back."
+    before=$(of 1)
+    asleep "$table" "UPDATE $table AS r SET $column = $(changed "r.$column") WHERE $(row 1)"
+    expect_match '(^|'$'\n'')UPDATE 1'
+    will_find 1 "$column_name" "$before" "$(of 1)"
+
+    # two other rows with different values, neither empty
+    read -r a b <<<"$(quietly "WITH v AS (SELECT \"#\", r.$column AS value FROM $table r JOIN demo.pick p ON $(row_of r) = $(row_of p)
+                                WHERE \"#\" > 1 AND \"#\" < $picks AND r.$column::text <> '')
+        SELECT a.\"#\" || ' ' || b.\"#\" FROM v a, v b WHERE a.value <> b.value ORDER BY a.\"#\", b.\"#\" LIMIT 1")" || true
+    if [ -n "${a:-}" ]; then
+        step 'Two values are swapped, so that every count and every sum stays what it was.'
+        value_a=$(of "$a") value_b=$(of "$b")
+        asleep "$table" "UPDATE $table AS r SET $column = CASE WHEN $(row "$a") THEN q.b ELSE q.a END
+  FROM (SELECT (SELECT $column FROM $table r WHERE $(row "$a")) AS a, (SELECT $column FROM $table r WHERE $(row "$b")) AS b) AS q
+ WHERE $(row "$a") OR $(row "$b")"
+        expect_match '(^|'$'\n'')UPDATE 2'
+        will_find "$a" "$column_name" "$value_a" "$value_b"
+        will_find "$b" "$column_name" "$value_b" "$value_a"
+    fi
 fi
+
+step 'A row is deleted, with all triggers asleep.'
+if [ -n "$missing" ]; then
+    asleep "$table" "DELETE FROM $table AS r WHERE $(row "$missing")"
+    will_find "$missing" '' '' ''
+else
+    asleep "$table" "DELETE FROM $table WHERE ctid = (SELECT min(ctid) FROM $table)"
+fi
+expect_match '(^|'$'\n'')DELETE 1'
+
+step 'What verification says now: the key, the column, what the log says, what was found.'
+sql "CREATE TABLE demo.said AS SELECT * FROM govledger.verify('$table');
+SELECT detail, key, column_name, left(logged, 60) AS logged, left(found, 60) AS found FROM demo.said WHERE NOT ok;"
+if [ -n "$missing" ]; then
+    matches=''
+    # a name made by infer_csv.py has neither quotes nor backslashes
+    for i in "${!keys[@]}"; do
+        matches+=" AND s.key ->> '${key_names[i]}' = p.${keys[i]}::text"
+    done
+    got=$(quietly "SELECT count(*) FILTER (WHERE NOT EXISTS (SELECT FROM demo.said s WHERE NOT ok $matches
+                       AND (e.column_name IS NULL OR (s.column_name, s.logged, s.found) IS NOT DISTINCT FROM (e.column_name, e.logged, e.found))))
+                   || ' ' || count(*) - (SELECT count(*) FROM demo.said WHERE NOT ok)
+                     FROM demo.expected e JOIN demo.pick p USING (\"#\")")
+    expect '0 0' "$(quietly 'SELECT count(*) FROM demo.expected') findings, each with its row"
+else
+    got=$(quietly "SELECT count(*) FROM demo.said WHERE NOT ok")
+    expect 1
+fi
+
+tamper_with_log
+forge_checkpoint

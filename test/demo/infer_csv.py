@@ -350,8 +350,10 @@ def _shell(plan):
         "column_name": "" if work is None else plan.names[work],
         "column_type": "" if work is None else plan.types[work],
     }
-    keys = " ".join(shlex.quote(quote_name(k)) for k in plan.key)
-    return "".join("%s=%s\n" % (k, shlex.quote(v)) for k, v in values.items()) + "keys=(%s)\n" % keys
+    lines = ["%s=%s\n" % (k, shlex.quote(v)) for k, v in values.items()]
+    lines.append("key_names=(%s)\n" % " ".join(map(shlex.quote, plan.key)))
+    lines.append("keys=(%s)\n" % " ".join(shlex.quote(quote_name(k)) for k in plan.key))
+    return "".join(lines)
 
 
 def main(arguments):

@@ -8,7 +8,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-steps=0 sentence='' got='' failed=no
+steps=0 sentence='' got=''
 bold='' plain=''
 if [ -t 1 ]; then bold=$'\e[1m' plain=$'\e[0m'; fi
 
@@ -74,7 +74,6 @@ refused() {
 quietly() { psql -X -q -A -t -v ON_ERROR_STOP=1 -c "$1"; }
 
 fail() {
-    failed=yes
     printf '\ndemo: step %d failed: %s\n%s\n' "$steps" "$sentence" "$*" >&2
     exit 1
 }
@@ -95,8 +94,7 @@ expect_match() {
 
 # A reload reaches new sessions when the postmaster has read it.
 wait_for() {
-    local try
-    for try in {1..200}; do
+    for _ in {1..200}; do
         [ "$(quietly "SELECT $1")" != t ] || return 0
         sleep 0.05
     done
@@ -155,6 +153,17 @@ verify_everything() {
     bad=$(grep -vE '^[^|]*\|[^|]*\|t\|' <<<"$got") || true
     if [ -n "$bad" ] || [ "$n" -lt 5 ]; then fail "these $n checks should all hold"; fi
     passed "$n checks, all hold"
+}
+
+# asleep TABLE CHANGE: made by a superuser with all triggers of the table asleep, who then wakes them again.
+asleep() {
+    sql "BEGIN;
+ALTER TABLE $1 DISABLE TRIGGER ALL;
+$2;
+ALTER TABLE $1 ENABLE TRIGGER ALL;
+ALTER TABLE $1 ENABLE ALWAYS TRIGGER \"!govledger\";
+ALTER TABLE $1 ENABLE ALWAYS TRIGGER \"!govledger_truncate\";
+COMMIT;"
 }
 
 # findings [ARGUMENTS]: the rows that verify names, one line a finding.

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck source=lib.sh disable=SC2154
 # The main demo: a land registry, its clerks, and a DBA who is paid to move a title.
 
 seed=${DEMO_SEED:-govledger-1} owners=8000 parcels=12000 transactions=500 clerks=4
@@ -9,7 +10,6 @@ psql -X -q -v ON_ERROR_STOP=1 -v seed="$seed" -v owners="$owners" -v parcels="$p
 say
 sql "SELECT (SELECT count(*) FROM land.owner) AS owners, (SELECT count(*) FROM land.parcel) AS parcels,
        (SELECT count(*) FROM land.transfer) AS transfers, (SELECT count(*) FROM land.mortgage) AS mortgages;"
-before=$got
 transfers=$(quietly 'SELECT count(*) FROM land.transfer')
 [ "$transfers" -ge 10000 ] || fail "only $transfers transfers"
 expect "$owners|$parcels|$transfers|$((parcels / 4))"
@@ -60,52 +60,33 @@ verify_everything
 victim=$(quietly "SELECT parcel_id FROM land.parcel WHERE land_use = 'dwelling' ORDER BY assessed_value DESC, parcel_id LIMIT 1")
 owner=$(quietly "SELECT owner_id FROM land.parcel WHERE parcel_id = '$victim'")
 thief=$(quietly "SELECT min(owner_id) FROM land.owner WHERE kind = 'company' AND owner_id <> $owner")
-step "A superuser switches the trigger off, moves the title of $victim from owner $owner to owner $thief, and switches it on again."
-sql "BEGIN;
-ALTER TABLE land.parcel DISABLE TRIGGER \"!govledger\";
-UPDATE land.parcel SET owner_id = $thief WHERE parcel_id = '$victim';
-ALTER TABLE land.parcel ENABLE ALWAYS TRIGGER \"!govledger\";
-COMMIT;"
+step "A superuser switches the triggers off, moves the title of $victim from owner $owner to owner $thief, and switches them on again."
+asleep land.parcel "UPDATE land.parcel SET owner_id = $thief WHERE parcel_id = '$victim'"
 say
 findings "'land.parcel'"
 expect "land.parcel|{\"parcel_id\": \"$victim\"}|owner_id|$owner|$thief" 'the parcel, its true owner, and who is written there now'
 
-read -r first second <<<"$(quietly "SELECT string_agg(parcel_id, ' ' ORDER BY parcel_id) FROM land.parcel WHERE parcel_id IN ('ASH-017-01', 'ASH-017-02')")"
+read -r first second <<<"$(quietly "SELECT string_agg(parcel_id, ' ' ORDER BY parcel_id) FROM (SELECT parcel_id FROM land.parcel WHERE parcel_id <> '$victim' ORDER BY parcel_id LIMIT 2) AS two")"
 value_1=$(quietly "SELECT assessed_value FROM land.parcel WHERE parcel_id = '$first'")
 value_2=$(quietly "SELECT assessed_value FROM land.parcel WHERE parcel_id = '$second'")
 step 'A cleverer edit: two assessed values are swapped, so that every count and every sum stays what it was.'
 total=$(quietly 'SELECT sum(assessed_value) FROM land.parcel')
-sql "BEGIN;
-ALTER TABLE land.parcel DISABLE TRIGGER ALL;
-UPDATE land.parcel p SET assessed_value = q.assessed_value
+asleep land.parcel "UPDATE land.parcel p SET assessed_value = q.assessed_value
   FROM land.parcel q
- WHERE (p.parcel_id, q.parcel_id) IN (('$first', '$second'), ('$second', '$first'));
-ALTER TABLE land.parcel ENABLE TRIGGER ALL;
-ALTER TABLE land.parcel ENABLE ALWAYS TRIGGER \"!govledger\";
-COMMIT;
-SELECT count(*), sum(assessed_value) FROM land.parcel;"
+ WHERE (p.parcel_id, q.parcel_id) IN (('$first', '$second'), ('$second', '$first'))"
+sql 'SELECT count(*), sum(assessed_value) FROM land.parcel;'
 expect "$parcels|$total"
 
 mortgage=$(quietly 'SELECT mortgage_id FROM land.mortgage WHERE discharged_on IS NULL ORDER BY principal DESC, mortgage_id LIMIT 1')
 step "A debt disappears: mortgage $mortgage is deleted, with all triggers asleep."
-sql "BEGIN;
-ALTER TABLE land.mortgage DISABLE TRIGGER ALL;
-DELETE FROM land.mortgage WHERE mortgage_id = $mortgage;
-ALTER TABLE land.mortgage ENABLE TRIGGER ALL;
-ALTER TABLE land.mortgage ENABLE ALWAYS TRIGGER \"!govledger\";
-COMMIT;"
+asleep land.mortgage "DELETE FROM land.mortgage WHERE mortgage_id = $mortgage"
 expect_match 'DELETE 1'
 
 covered=$(quietly "SELECT mortgage_id FROM land.mortgage WHERE discharged_on IS NULL AND mortgage_id <> $mortgage ORDER BY principal DESC, mortgage_id LIMIT 1")
 principal=$(quietly "SELECT principal FROM land.mortgage WHERE mortgage_id = $covered")
-rate=$(quietly "SELECT rate FROM land.mortgage WHERE mortgage_id = $covered")
 step "Another is made small, and the bank's own program, lawfully, writes the row again the next day."
-sql "BEGIN;
-ALTER TABLE land.mortgage DISABLE TRIGGER \"!govledger\";
-UPDATE land.mortgage SET principal = 1000 WHERE mortgage_id = $covered;
-ALTER TABLE land.mortgage ENABLE ALWAYS TRIGGER \"!govledger\";
-COMMIT;
-UPDATE land.mortgage SET rate = rate + 0.250 WHERE mortgage_id = $covered;"
+asleep land.mortgage "UPDATE land.mortgage SET principal = 1000 WHERE mortgage_id = $covered"
+sql "UPDATE land.mortgage SET rate = rate + 0.250 WHERE mortgage_id = $covered;"
 expect_match 'UPDATE 1'
 
 step 'What verification says now, row by row: table, key, column, what the log says, what was found.'

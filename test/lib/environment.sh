@@ -12,9 +12,12 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 pg_major=${PG_MAJOR:-15}
 : "${PG_CONFIG:=/usr/lib/postgresql/$pg_major/bin/pg_config}"
 
-build_packages=(build-essential "postgresql-$pg_major" "postgresql-server-dev-$pg_major" libpq-dev libssl-dev)
+build_packages=(
+    build-essential "postgresql-$pg_major" "postgresql-server-dev-$pg_major" libpq-dev libssl-dev
+    python3 python3-cryptography
+)
 # shellcheck disable=SC2034
-test_packages=("${build_packages[@]}" libipc-run-perl python3 python3-cryptography clang clang-tidy cppcheck)
+test_packages=("${build_packages[@]}" libipc-run-perl clang clang-tidy cppcheck)
 
 say() { printf '\n== %s\n' "$*"; }
 die() { printf '%s\n' "$*" >&2; exit 1; }
@@ -45,7 +48,7 @@ copy_tree() {
             git -c safe.directory='*' ls-files -z --cached --others --exclude-standard |
                 while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done
         else
-            find . -type f ! -path './.git/*' ! -name '*.[od]' ! -name '*.so' ! -name '*.bc' -print0
+            find . \( -type f -o -type l \) ! -path './.git/*' ! -name '*.[od]' ! -name '*.so' ! -name '*.bc' -print0
         fi | tar --null --no-recursion -T - -cf -
     ) | tar -xf - -C "$2"
 }
@@ -135,7 +138,7 @@ build() {
     [ ! -e "$directory.conf" ] || return 0
     mkdir "$directory"
     copy_tree "$root" "$directory"
-    if ! make -C "$directory" -s -j2 PG_CONFIG="$PG_CONFIG" DESTDIR="$directory.stage" "$@" all >"$directory.log" 2>&1 ||
+    if ! make -C "$directory" -s -k -j2 PG_CONFIG="$PG_CONFIG" DESTDIR="$directory.stage" "$@" all >"$directory.log" 2>&1 ||
         ! make -C "$directory" -s PG_CONFIG="$PG_CONFIG" DESTDIR="$directory.stage" "$@" install >>"$directory.log" 2>&1
     then
         head -n 100 "$directory.log"

@@ -19,9 +19,9 @@ rule 'src/format includes no server header' \
         grep -E 'include[[:space:]]*("|<(postgres|fmgr|libpq|pg_|c\.h|server/|utils/|access/|catalog/))' |
         grep -v '"format/' || true)"
 
-rule 'PG_VERSION_NUM stands in src/core/compat.h alone' \
+rule 'PG_VERSION_NUM stands in src/core/compat.[ch] alone' \
     'write a shim there, with the version and the reason, and use that' \
-    "$(grep -rn 'PG_VERSION_NUM' src --include='*.[ch]' | grep -v '^src/core/compat\.h:' || true)"
+    "$(grep -rn 'PG_VERSION_NUM' src --include='*.[ch]' | grep -v '^src/core/compat\.[ch]:' || true)"
 
 rule 'every feature has a README' 'say on one page what it keeps true and why it is built so' "$(grep . <<<"$unexplained" || true)"
 

@@ -1,0 +1,95 @@
+-- What cannot be protected, and what is said then. Nothing is left half done.
+SET client_min_messages = warning;
+CREATE SCHEMA capture_refusals;
+SET search_path = capture_refusals;
+SELECT count(*) AS entries FROM govledger.entry \gset
+SELECT govledger.protect('nowhere.nothing');
+SELECT govledger.protect(4294967295::oid::regclass);
+CREATE TEMP TABLE temporary (id int PRIMARY KEY);
+SELECT govledger.protect('temporary');
+CREATE UNLOGGED TABLE unlogged (id int PRIMARY KEY);
+SELECT govledger.protect('unlogged');
+SELECT govledger.protect('pg_catalog.pg_class');
+SELECT govledger.protect('govledger.entry');
+CREATE VIEW v AS SELECT 1 AS id;
+SELECT govledger.protect('v');
+CREATE MATERIALIZED VIEW mv AS SELECT 1 AS id;
+SELECT govledger.protect('mv');
+CREATE SEQUENCE s;
+SELECT govledger.protect('s');
+CREATE TYPE composite AS (a int);
+SELECT govledger.protect('composite');
+CREATE TABLE good (id int PRIMARY KEY, code text NOT NULL UNIQUE, maybe int UNIQUE, half int NOT NULL);
+CREATE UNIQUE INDEX ON good (half) WHERE id > 0;
+CREATE UNIQUE INDEX ON good ((half + 1));
+SELECT govledger.protect('good_pkey');
+CREATE FOREIGN DATA WRAPPER refusals_fdw;
+CREATE SERVER refusals_server FOREIGN DATA WRAPPER refusals_fdw;
+CREATE FOREIGN TABLE foreign_table (id int) SERVER refusals_server;
+SELECT govledger.protect('foreign_table');
+CREATE TABLE parted (id int) PARTITION BY RANGE (id);
+CREATE FOREIGN TABLE parted_foreign PARTITION OF parted FOR VALUES FROM (0) TO (1) SERVER refusals_server;
+SELECT govledger.protect('parted', append_only => true);
+CREATE TABLE parent (id int PRIMARY KEY);
+CREATE TABLE child () INHERITS (parent);
+SELECT govledger.protect('parent');
+CREATE TABLE nokey (id int);
+SELECT govledger.protect('nokey');
+CREATE TABLE nothing ();
+SELECT govledger.protect('nothing', append_only => true);
+-- arguments
+SELECT govledger.protect(NULL);
+SELECT govledger.protect('good', visibility => 'secret');
+SELECT govledger.protect('good', visibility => NULL);
+SELECT govledger.protect('good', personal => '{nobody}');
+SELECT govledger.protect('good', personal => '{NULL}');
+SELECT govledger.protect('good', key => '{nobody}');
+SELECT govledger.protect('good', key => '{maybe}');
+SELECT govledger.protect('good', key => '{half}');
+SELECT govledger.protect('good', key => '{code,code}');
+SELECT govledger.protect('good', key => '{}');
+-- not the owner; no right on the function
+CREATE ROLE regress_gl_admin; GRANT govledger_admin TO regress_gl_admin; GRANT USAGE ON SCHEMA capture_refusals TO regress_gl_admin;
+CREATE ROLE regress_gl_nobody; GRANT USAGE ON SCHEMA govledger, capture_refusals TO regress_gl_nobody;
+SET ROLE regress_gl_admin;
+SELECT govledger.protect('good');
+SET ROLE regress_gl_nobody;
+SELECT govledger.protect('good');
+RESET ROLE;
+SELECT count(*) - :entries AS entries_since FROM govledger.entry;
+SELECT count(*) FROM govledger.ledger_relation WHERE schema_name = 'capture_refusals';
+SELECT count(*) FROM pg_trigger WHERE tgname LIKE '!govledger%' AND NOT tgisinternal;
+
+-- a key that is no primary key; the admin role protects its own table
+SELECT govledger.protect('good', key => '{code}');
+SELECT govledger.protect('good');
+SELECT column_name, key_ordinal FROM govledger.ledger_column JOIN govledger.ledger_relation USING (table_id) WHERE relation_name = 'good' ORDER BY column_id;
+GRANT CREATE ON SCHEMA capture_refusals TO regress_gl_admin;
+SET ROLE regress_gl_admin;
+CREATE TABLE mine (id int PRIMARY KEY);
+SELECT govledger.protect('mine', visibility => 'public');
+INSERT INTO mine VALUES (1);
+SELECT govledger.unprotect('good', 'not mine');
+SELECT govledger.unprotect('mine', 'mine');
+RESET ROLE;
+-- not within the query that reads the table
+INSERT INTO parent VALUES (1);
+SELECT govledger.protect('capture_refusals.nokey', append_only => true) FROM nokey;
+INSERT INTO nokey VALUES (1);
+SELECT govledger.protect('capture_refusals.nokey', append_only => true) FROM nokey;
+-- in a transaction: what it inserted before is genesis, what it inserts later an insert; rolled back, all is gone
+BEGIN;
+INSERT INTO nokey VALUES (2);
+SELECT govledger.protect('nokey', append_only => true);
+INSERT INTO nokey VALUES (3);
+COMMIT;
+SELECT kind, image FROM (SELECT * FROM govledger.entry ORDER BY position DESC LIMIT 1) e, govledger.entry_records(e.transaction_id);
+BEGIN;
+SELECT govledger.unprotect('nokey', 'try');
+ROLLBACK;
+INSERT INTO nokey VALUES (4);
+SELECT kind, image FROM (SELECT * FROM govledger.entry ORDER BY position DESC LIMIT 1) e, govledger.entry_records(e.transaction_id);
+SELECT govledger.unprotect(t, 'end of test') FROM unnest('{good,nokey}'::regclass[]) t;
+DROP SCHEMA capture_refusals CASCADE;
+DROP FOREIGN DATA WRAPPER refusals_fdw CASCADE;
+DROP ROLE regress_gl_admin, regress_gl_nobody;
