@@ -68,4 +68,23 @@ extern void gl_init_materialized_srf(FunctionCallInfo fcinfo);
 #define gl_owns_relation(relid) pg_class_ownercheck(relid, GetUserId())
 #endif
 
+/* 16: the same for databases */
+#if PG_VERSION_NUM >= 160000
+#define gl_owns_database(oid) object_ownercheck(DatabaseRelationId, oid, GetUserId())
+#else
+#define gl_owns_database(oid) pg_database_ownercheck(oid, GetUserId())
+#endif
+
+/* 15: shared memory is asked for in a hook; before, in _PG_init itself */
+#if PG_VERSION_NUM >= 150000
+#define GL_SHMEM_REQUEST_HOOK
+#endif
+
+/* 15: the flush position comes with a timeline */
+#if PG_VERSION_NUM >= 150000
+#define gl_flush_position() GetFlushRecPtr(NULL)
+#else
+#define gl_flush_position() GetFlushRecPtr()
+#endif
+
 #endif

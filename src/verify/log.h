@@ -197,6 +197,7 @@ extern void gl_strays_collect(GlVerify *verify);
 /* Next waiting entry, in order; false at the end. */
 extern bool gl_strays_next(GlStrays *strays, uint32 *generation, uint64 *transaction_id);
 extern void gl_strays_rewind(GlStrays *strays);
+extern void gl_strays_close(GlStrays *strays);
 extern int64 gl_strays_waiting(const GlStrays *strays);
 /* Rows of the other log tables that belong to no entry. */
 extern void gl_strays_check(GlVerify *verify);

@@ -29,6 +29,7 @@ TITLES = {"plain": "plain", "govledger": "govledger", "pgaudit": "pgAudit", "jso
 SETTINGS = [
     "shared_buffers = 1GB",
     "max_wal_size = 16GB",
+    "min_wal_size = 4GB",           # segments are recycled, as on a server that has run for a while
     "checkpoint_timeout = 1h",      # each measurement begins after a checkpoint, none falls into one
     "autovacuum = off",             # tables are vacuumed between measurements
     "jit = off",
@@ -89,7 +90,7 @@ def create_databases():
     if "jsonb" in VARIANTS:
         psql("jsonb", file="jsonb_trigger.sql")
     if "govledger" in VARIANTS:
-        psql("govledger", file="govledger.sql", variables={"key_file": os.path.join(os.environ["PGDATA"], "..", "bench-key.pem")})
+        psql("govledger", file="govledger.sql", variables={"key_file": os.path.join(os.path.dirname(os.environ["PGDATA"]), "bench-key.pem")})
         settle("govledger")
     for v in ["plain"] + VARIANTS:
         psql(v, "VACUUM ANALYZE")
@@ -106,8 +107,8 @@ def copy_file():
     """COPY_ROWS rows of six columns, the same on every machine."""
     path = os.path.join(os.path.dirname(os.environ["PGDATA"]), "bulk.copy")
     psql("plain", """COPY (
-        SELECT n, mod(n, 1000), mod(n * 7919, 100000000) / 100.0, timestamptz '2020-01-01Z' + n * interval '37.123456 s',
-               upper(substr(md5(n::text), 1, 10)), 'remark on case ' || md5((n * 31)::text)
+        SELECT n, mod(n, 1000), mod(n::bigint * 7919, 100000000) / 100.0, timestamptz '2020-01-01Z' + n * interval '37.123456 s',
+               upper(substr(md5(n::text), 1, 10)), 'remark on case ' || md5((n::bigint * 31)::text)
           FROM generate_series(1, %d) n) TO '%s'""" % (COPY_ROWS, path))
     return path
 

@@ -9,11 +9,9 @@ shell "infer_csv.py ${data##*/} rows.copy"
 plan=$("$python" "$here/infer_csv.py" "$data" "$tmp/rows.copy" 2>"$tmp/err") || fail "$(sed "s|^$tmp/||" "$tmp/err")"
 table='' create_table='' columns='' key='' rows='' column='' column_name='' column_type='' keys=() key_names=()
 eval "$plan"
-say
 sql "$create_table;"
 shell "psql -c '\\copy $table FROM rows.copy'"
 psql -X -q -v ON_ERROR_STOP=1 -c "\\copy $table ($columns) FROM '$tmp/rows.copy'" 2>"$tmp/err" || fail "$(cat "$tmp/err")"
-say
 sql "SELECT count(*) AS rows FROM $table;"
 expect "$rows" "key: ${key:-none, no column and no pair of columns tells its rows apart}"
 
@@ -28,6 +26,8 @@ else
 fi
 sql 'SELECT sum(records) AS "records in the log" FROM govledger.entry;'
 expect "$((rows + 1))" 'one for each row, and one that says what the table is like'
+
+start_sealing
 
 # ---------------------------------------------------------------- lawful work
 
@@ -77,13 +77,11 @@ SET LOCAL govledger.reason = 'correction of row :pick';
 $work
 COMMIT;
 END
-indent <"$tmp/work.pgbench"
-say
+show "$(cat "$tmp/work.pgbench")"
 entries=$(quietly 'SELECT count(*) FROM govledger.entry')
 shell "pgbench -n -c $clerks -j 2 -t $transactions -f work.pgbench"
 pgbench -n -c "$clerks" -j 2 -t "$transactions" -f "$tmp/work.pgbench" --random-seed=1 >"$tmp/pgbench" 2>&1 || fail "$(cat "$tmp/pgbench")"
-grep -E '^(number of transactions actually|latency average|tps)' "$tmp/pgbench" | indent
-say
+show "$(grep -E '^(number of transactions actually|latency average|tps)' "$tmp/pgbench")"
 sql "SELECT count(*) - $entries AS \"new entries\" FROM govledger.entry;"
 expect "$((clerks * transactions))" 'one entry for each transaction'
 
@@ -167,3 +165,4 @@ fi
 
 tamper_with_log
 forge_checkpoint
+put_back_backup

@@ -8,7 +8,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-steps=0 sentence='' got=''
+steps=0 sentence='' got='' fresh=yes
 bold='' plain=''
 if [ -t 1 ]; then bold=$'\e[1m' plain=$'\e[0m'; fi
 
@@ -22,15 +22,23 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 say() { printf '%s\n' "$*"; }
-indent() { sed 's/^/    /'; }
+indent() { sed -E 's/^/    /; s/ +$//'; }
 
 step() {
     steps=$((steps + 1)) sentence=$1
+    fresh=yes
     printf '\n%s%d. %s%s\n\n' "$bold" "$steps" "$1" "$plain"
 }
 
+# show TEXT: a command or a result, a line apart from what came before it in this step.
+show() {
+    [ "$fresh" = yes ] || say
+    fresh=no
+    indent <<<"$1"
+}
+
 # Show a command that is not SQL.
-shell() { say "\$ $*" | indent; }
+shell() { show "\$ $*"; }
 
 # rows: of aligned psql output, the rows of the last table, or everything where there is no table.
 rows() {
@@ -45,29 +53,35 @@ run_psql() {
     psql -X -P footer=off -P null='∅' -P linestyle=ascii -v ON_ERROR_STOP=1 -f - "$@"
 }
 
+# Aligned psql output without the tables of functions that return nothing, and without empty lines.
+without_void() {
+    awk '/^-[-+]*$/ { rule = $0; next }
+         rule != "" { if ($0 !~ /^ *$/) print head "\n" rule "\n" $0; head = rule = ""; next }
+         { if (head != "") print head; head = $0 }
+         END { if (head != "") print head; if (rule != "") print rule }'
+}
+
 # sql TEXT [psql argument]...: print and run it as $PGUSER in $PGDATABASE.
 sql() {
     local text=$1 status=0
     shift
-    say "$text" | indent
+    show "$text"
     run_psql "$@" <<<"$text" >"$tmp/out" 2>"$tmp/err" || status=$?
     sed -E 's/^psql:[^:]*:[0-9]+: //' "$tmp/err" >"$tmp/messages"
-    if [ -s "$tmp/out" ] || [ -s "$tmp/messages" ]; then say; fi
-    sed -e '/^$/d' "$tmp/out" "$tmp/messages" | indent
+    without_void <"$tmp/out" | cat - "$tmp/messages" >"$tmp/shown"
+    [ ! -s "$tmp/shown" ] || show "$(cat "$tmp/shown")"
     [ "$status" = 0 ] || fail "$(cat "$tmp/messages")"
     got=$(rows <"$tmp/out")
 }
 
 # refused TEXT: run SQL that the server must refuse; the message is in $got.
 refused() {
-    say "$1" | indent
+    show "$1"
     if run_psql <<<"$1" >"$tmp/out" 2>&1; then
         fail 'the server accepted this'
     fi
-    sed -E 's/^psql:[^:]*:[0-9]+: //' "$tmp/out" >"$tmp/messages"
-    say
-    indent <"$tmp/messages"
-    got=$(cat "$tmp/messages")
+    got=$(sed -E 's/^psql:[^:]*:[0-9]+: //' "$tmp/out")
+    show "$got"
 }
 
 # quietly TEXT: the value of a query that is not part of the show.
@@ -110,28 +124,47 @@ set_up_ledger() {
     sql "CREATE EXTENSION govledger;
 ALTER SYSTEM SET govledger.origin = '$origin';
 ALTER SYSTEM SET govledger.signing_key = 'file:$key_file';
-ALTER SYSTEM SET govledger.databases = '$PGDATABASE';
-SELECT pg_reload_conf();
-SELECT govledger.generate_key('$key_file') AS \"public key\";"
-    verifier_key=$got
+SELECT pg_reload_conf();"
     wait_for "current_setting('govledger.origin') = '$origin'"
+    sql "SELECT govledger.generate_key('$key_file') AS \"public key\";"
+    verifier_key=$got
     expect_match "^$origin\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+\$"
+}
+
+# A copy of the whole database, to be put back at the end; then the worker begins.
+start_sealing() {
+    backup=${PGDATABASE}_backup
+    quietly 'SELECT govledger.seal()' >/dev/null
+    psql -X -q -d postgres -v ON_ERROR_STOP=1 -c "CREATE DATABASE $backup TEMPLATE $PGDATABASE"
+    step 'From now on a background worker seals and signs the log every second.'
+    sql "ALTER SYSTEM SET govledger.databases = '$PGDATABASE';
+SELECT pg_reload_conf();"
+    expect_match 't'
+}
+
+put_back_backup() {
+    step "Cleverest of all: the whole database is put back to this morning's copy. All in it is true and complete, and the log says so."
+    shell "psql $backup"
+    PGDATABASE=$backup sql 'SELECT count(*) AS findings FROM govledger.verify() WHERE NOT ok;'
+    expect 0
+    step 'But not to somebody who holds a later checkpoint.'
+    PGDATABASE=$backup sql "SELECT check_name, object, detail FROM govledger.verify(against => ARRAY[:'checkpoint']) WHERE NOT ok;" \
+        -v checkpoint="$(cat "$tmp/checkpoint")"$'\n'
+    expect_match '^against\|'
 }
 
 keep_and_check_checkpoint() {
     step 'The log is sealed and signed. A journalist, a court and a neighbouring agency keep the five lines.'
-    say 'SELECT govledger.seal();' | indent
-    say
+    show 'SELECT govledger.seal();'
     quietly 'SELECT govledger.seal()' >"$tmp/checkpoint"
     # a note ends with one line feed; psql adds one
     [ -n "$(tail -n 1 "$tmp/checkpoint")" ] || sed -i '$d' "$tmp/checkpoint"
-    indent <"$tmp/checkpoint"
     got=$(cat "$tmp/checkpoint")
+    show "$got"
     expect_match "^$origin"$'\n[0-9]+\n[A-Za-z0-9+/]{43}=\n\n— '"$origin [A-Za-z0-9+/=]+\$"
 
     step 'A script of a few lines that knows nothing of govledger, on any machine, checks the signature.'
-    grep -v '^#' "$here/check_checkpoint.py" | indent
-    say
+    show "$(grep -v '^#' "$here/check_checkpoint.py")"
     check_checkpoint "$tmp/checkpoint"
     expect_match "^good: signed by $origin at tree size [0-9]+, root "
 }
@@ -139,9 +172,8 @@ keep_and_check_checkpoint() {
 # check_checkpoint FILE: ask the independent script; the last line of what it says is in $got.
 check_checkpoint() {
     shell "python3 check_checkpoint.py '$verifier_key' < ${1##*/}"
-    say
     got=$("$python" "$here/check_checkpoint.py" "$verifier_key" <"$1" 2>&1 | tail -n 1) || true
-    say "$got" | indent
+    show "$got"
 }
 
 verify_everything() {
@@ -182,7 +214,6 @@ tamper_with_log() {
    SET content = set_byte(content, length(content) - 1, get_byte(content, length(content) - 1) # 1)
  WHERE transaction_id = '$entry';"
     expect_match '^UPDATE 1$'
-    say
     sql "SELECT check_name, object, detail, entry FROM govledger.verify() WHERE NOT ok AND key IS NULL;"
     expect_match "(^|"$'\n'")entry\|[^|]*$entry"
 }

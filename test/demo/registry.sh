@@ -7,7 +7,6 @@ seed=${DEMO_SEED:-govledger-1} owners=8000 parcels=12000 transactions=500 clerks
 step "A land registry as it may stand today: $parcels parcels made from the seed \"$seed\", and no ledger."
 shell "psql -v seed='$seed' -v owners=$owners -v parcels=$parcels -f registry.sql"
 psql -X -q -v ON_ERROR_STOP=1 -v seed="$seed" -v owners="$owners" -v parcels="$parcels" -f "$here/registry.sql"
-say
 sql "SELECT (SELECT count(*) FROM land.owner) AS owners, (SELECT count(*) FROM land.parcel) AS parcels,
        (SELECT count(*) FROM land.transfer) AS transfers, (SELECT count(*) FROM land.mortgage) AS mortgages;"
 transfers=$(quietly 'SELECT count(*) FROM land.transfer')
@@ -25,17 +24,17 @@ sql 'SELECT sum(records) AS "records in the log" FROM govledger.entry;'
 # one record for every row, and one schema record for each table
 expect "$((owners + parcels + transfers + parcels / 4 + 4))"
 
+start_sealing
+
 step "$clerks clerks register $((clerks * transactions)) sales at the same time. Their program is the old one; it only adds who they are, and why."
-indent <"$here/transfer.pgbench"
-say
+show "$(cat "$here/transfer.pgbench")"
 discharged=$(quietly 'SELECT count(*) FROM land.mortgage WHERE discharged_on IS NOT NULL')
 records=$(quietly 'SELECT sum(records) FROM govledger.entry')
 entries=$(quietly 'SELECT count(*) FROM govledger.entry')
 shell "pgbench -n -c $clerks -j 2 -t $transactions -D owners=$owners -D sheets=$parcels -f transfer.pgbench"
 pgbench -n -c "$clerks" -j 2 -t "$transactions" -D owners="$owners" -D sheets="$parcels" -f "$here/transfer.pgbench" \
     --random-seed=1 >"$tmp/pgbench" 2>&1 || fail "$(cat "$tmp/pgbench")"
-grep -E '^(number of transactions actually|latency average|tps)' "$tmp/pgbench" | indent
-say
+show "$(grep -E '^(number of transactions actually|latency average|tps)' "$tmp/pgbench")"
 discharged=$(($(quietly 'SELECT count(*) FROM land.mortgage WHERE discharged_on IS NOT NULL') - discharged))
 sql "SELECT count(*) - $entries AS \"new entries\", sum(records) - $records AS \"new records\" FROM govledger.entry;"
 expect "$((clerks * transactions))|$((2 * clerks * transactions + discharged))" \
@@ -62,7 +61,6 @@ owner=$(quietly "SELECT owner_id FROM land.parcel WHERE parcel_id = '$victim'")
 thief=$(quietly "SELECT min(owner_id) FROM land.owner WHERE kind = 'company' AND owner_id <> $owner")
 step "A superuser switches the triggers off, moves the title of $victim from owner $owner to owner $thief, and switches them on again."
 asleep land.parcel "UPDATE land.parcel SET owner_id = $thief WHERE parcel_id = '$victim'"
-say
 findings "'land.parcel'"
 expect "land.parcel|{\"parcel_id\": \"$victim\"}|owner_id|$owner|$thief" 'the parcel, its true owner, and who is written there now'
 
@@ -108,3 +106,4 @@ sql "ALTER TABLE land.owner ENABLE ALWAYS TRIGGER \"!govledger\";"
 
 tamper_with_log
 forge_checkpoint
+put_back_backup

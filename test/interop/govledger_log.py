@@ -117,6 +117,8 @@ class Log:
         wanted = {(field.column_id, field.old): field.value for field in fields if field.personal}
         where = ("entry", key, "record", index)
         for value in values:
+            self.expect((*key, index, value.column_id) not in self.erased,
+                        *where, "personal value of column", value.column_id, "was erased and is still there")
             leaf = wanted.pop((value.column_id, value.old), None)
             if self.expect(leaf is not None, *where, "personal value of column", value.column_id, "is of no record"):
                 self.expect(personal_leaf(value.salt, value.column_id, value.value) == leaf,
@@ -160,10 +162,12 @@ class Log:
         try:
             if secret is None:
                 self.expect(key in self.erased_contexts, "entry", key, "lost its secret without an erasure")
+                self.expect(as_bytes(row["claimed"]) is None, "entry", key, "has an erased context and still claims")
                 secret_of_records = as_bytes(row["record_secret"])
                 require(secret_of_records is not None, "no secret at all")
             else:
                 self.expect(as_bytes(row["record_secret"]) is None, "entry", key, "has two secrets")
+                self.expect(key not in self.erased_contexts, "entry", key, "has a context that was erased")
                 secret_of_records = record_secret(secret)
                 self.check_context(key, row, secret)
             require(len(secret or secret_of_records) == 16, "secret is not 16 bytes")

@@ -508,6 +508,43 @@ def handmade_damage():
         yield "seal", build_seal(changed)
 
 
+def handmade_bodies():
+    """Bodies and keys that are well-formed but for one thing."""
+    for command in (b"\xff" * 8 + b"\x7f", b"\xff" * 9 + b"\x01", b"\xff" * 9 + b"\x00"):
+        yield "record", b"T\1\0" + command
+    yield "personal", b"\1\2" + bytes(16) + b"\1\0"
+    yield "personal", b"\1\1" + bytes(16) + b"\2\0"
+    yield "personal", b"\1\1" + bytes(16) + b"\0\1a"
+    schema = Schema("P", b"", b"", 0, 0, [Column(1, b"", b"", 0, 0)], [], b"")
+    for changed in (schema._replace(operation="Q"), schema._replace(visibility=3), schema._replace(flags=4),
+                    schema._replace(flags=3, visibility=2), schema._replace(columns=[Column(1, b"", b"", 2, 0)]),
+                    schema._replace(name=b"\xff"), schema._replace(reason=b"\xff"),
+                    schema._replace(columns=[Column(COLUMN_ID_MAX + 1, b"", b"", 0, 0)])):
+        yield "record", build_record("S", 1, 0, 0, build_schema(changed))
+    public, signature = ed25519_public(LOG_SEED), bytes(64)
+    key = build_verifier_key(ORIGIN, KEY_ED25519, public)
+    witness = build_verifier_key(ORIGIN, KEY_COSIGNATURE, public)
+    ident = parse_verifier_key(key).key_id
+    change = KeyChange(ident, key, 7, signature, signature, b"")
+    for changed in (change, change._replace(new_key_id=ident + 1), change._replace(old_key_id=0),
+                    change._replace(old_key_id=0, old_signature=b""), change._replace(old_signature=bytes(63)),
+                    change._replace(new_signature=bytes(63)), change._replace(new_signature=b""),
+                    change._replace(new_verifier_key=witness, new_key_id=parse_verifier_key(witness).key_id),
+                    change._replace(new_verifier_key=b"x")):
+        yield "record", build_record("K", body=build_key_change(changed))
+    header = build_header(Header(b"o", 1, 1, 1, 1, 1, NO_HASH, NO_HASH, b""))
+    seal = build_seal(Seal(b"o", 1, 1, 1, NO_HASH, 1, NO_HASH, 1, 1, 1, 1, b""))
+    yield from (("header", header), ("header", b"GLE2" + header[4:]), ("header", b"GLS1" + header[4:]),
+                ("seal", seal), ("seal", b"GLS2" + seal[4:]), ("seal", seal[:-1] + b"\1"),
+                ("seal", seal[:-1] + b"\x20"))
+    key = build_verifier_key(b"a", KEY_ED25519, public)
+    yield "vkey", key[:10] + b"-" + key[11:]
+    yield "vkey", key[:11] + base64.b64encode(b"\1" + public + b"x")
+    yield "vkey", build_verifier_key(b"\xff", KEY_ED25519, public)
+    body = checkpoint_body(b"a\xff", 1, EMPTY_ROOT)
+    yield "checkpoint", body + b"\n" + signature_line(b"a", 1, b"s")
+
+
 def random_damage(objects, seed, count):
     """Copies with bytes changed, inserted or removed, the same for the same seed."""
     chance = random.Random(seed)
@@ -536,7 +573,7 @@ def make_vectors(directory, seed=1, count=300):
         section(out)
     out.comment("accept and refuse: is it a well-formed object of that kind?")
     short = [(kind, data) for kind, data in out.objects if len(data) < 700]
-    for kind, data in (*out.objects, *handmade_damage(), *random_damage(short, seed, count)):
+    for kind, data in (*out.objects, *handmade_damage(), *handmade_bodies(), *random_damage(short, seed, count)):
         out.line("accept" if accepts(kind, data) else "refuse", kind, data)
     with open(os.path.join(directory, "govledger.txt"), "w", encoding="utf-8") as file:
         file.write("\n".join(out.lines) + "\n")

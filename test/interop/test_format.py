@@ -205,6 +205,13 @@ def damages():
         row = entry(tables, 720)
         row.update(record_secret=hexed(record_secret(bytes.fromhex(row["secret"][2:]))), secret="")
 
+    def not_erased(tables):
+        tables["personal"].append(dict(tables["personal"][0], transaction_id="704", record="0"))
+
+    def context_not_erased(tables):
+        row = entry(tables, 705)
+        row.update(secret=hexed(salt(b"s" * 16, 705)), record_secret="", claimed=hexed(build_context({7: b"because"})))
+
     def late_seal(tables):
         tables["seal"][2]["sealed_at"] = time_text(START)
 
@@ -225,6 +232,9 @@ def damages():
     yield "a changed personal value", lambda t: flip(t["personal"][0], "content"), "does not match its leaf"
     yield "a personal value of nothing", lambda t: t["personal"][0].update(record="0"), "of no record"
     yield "a personal value gone", without_erasure, "without an erasure"
+    yield "an erased personal value that is still there", not_erased, "still there"
+    yield "an erased context that is still there", context_not_erased, "has a context that was erased"
+    yield "an erased context with its claim", lambda t: entry(t, 705).update(claimed="\\x070161"), "still claims"
     yield "a missing leaf row", lambda t: t["leaf"].pop(2), "no entry"
     yield "a changed seal", lambda t: flip(t["seal"][1], "content", 40), "seal"
     yield "a missing seal", lambda t: t["seal"].pop(1), "seal"

@@ -1,0 +1,70 @@
+/*
+ * shared.h
+ *		What launcher, workers and backends know of each other. Only there when the library is preloaded; lost in a crash
+ *		and made again from the catalogs.
+ */
+#ifndef GL_SEAL_SHARED_H
+#define GL_SEAL_SHARED_H
+
+#include "core/compat.h"
+#include "datatype/timestamp.h"
+
+/* Ask for the memory; while shared_preload_libraries is processed. */
+extern void gl_shared_init(void);
+/* False without preload: there is no launcher, and nothing below may be called. */
+extern bool gl_shared_exists(void);
+
+/* --- workers --- */
+
+typedef enum GlExitReason
+{
+	GL_EXIT_FAILED,				/* crash, error or termination: start again, later and later */
+	GL_EXIT_NOT_WANTED,			/* no extension, or not in govledger.databases: wait for an event */
+	GL_EXIT_AGAIN				/* a setting changed that is read at start: start again at once */
+} GlExitReason;
+
+/* Reserve a slot for a worker of this database; -1 if all are taken, or if it has one, or is blocked. */
+extern int	gl_slot_reserve(Oid database, uint32 *generation);
+/* The worker never came to life. */
+extern void gl_slot_cancel(int slot, uint32 generation);
+/* First thing a worker does; false if its slot was taken away. It is given back, with the reason, when the worker exits. */
+extern bool gl_slot_attach(int slot, uint32 generation, Oid *database);
+extern void gl_slot_set_exit_reason(GlExitReason reason);
+/* Next worker that has exited, for the launcher; false if there is none. Frees its slot. */
+extern bool gl_slot_reap(Oid *database, GlExitReason *reason);
+/* Free slots whose worker did not start within a minute. */
+extern void gl_slots_expire(void);
+
+extern bool gl_sealer_runs(Oid database);
+/* Has it a slot, whatever its state? */
+extern bool gl_slot_taken(Oid database);
+
+/* --- events for the launcher --- */
+
+extern void gl_launcher_attach(void);
+/* Look at this database: it may have the extension now. InvalidOid: look at the list of databases. */
+extern void gl_launcher_request(Oid database);
+/* The next request, or false. */
+extern bool gl_launcher_next_request(Oid *database);
+
+/* --- a database that must be left alone --- */
+
+/* So many at a time, in all sessions together. */
+#define GL_BLOCKED_MAX 64
+
+/* Keep workers out; then stop the one that runs and wait for it, a few seconds at most. */
+extern void gl_database_block(Oid database);
+extern void gl_database_wait_stopped(Oid database);
+extern void gl_database_unblock(Oid database);
+extern bool gl_database_blocked(Oid database);
+
+/* --- progress --- */
+
+/* Something was sealed or signed: wake those who wait for it. Does nothing without preload. */
+extern void gl_progress_broadcast(void);
+/* Wait for that, at most so long. */
+extern void gl_progress_prepare(void);
+extern void gl_progress_sleep(long milliseconds);
+extern void gl_progress_done(void);
+
+#endif

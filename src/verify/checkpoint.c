@@ -1,0 +1,186 @@
+/*
+ * checkpoint.c
+ *		Rows of govledger.checkpoint: what is signed must be the tree.
+ */
+#include "verify/log.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+
+#include "core/catalog.h"
+#include "format/note.h"
+
+enum
+{
+	Anum_checkpoint_tree_size = 1,
+	Anum_checkpoint_signed_at,
+	Anum_checkpoint_key_id,
+	Anum_checkpoint_note,
+	Natts_checkpoint = Anum_checkpoint_note
+};
+
+struct GlCheckpoints
+{
+	Relation	heap;
+	Relation	index;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
+	int64		matched;		/* rows that belong to a seal */
+	int64		unsigned_seals;	/* newest seals without one */
+	int64		newest;			/* largest signed tree size */
+};
+
+GlCheckpoints *
+gl_checkpoints_open(GlVerify *verify)
+{
+	GlCheckpoints *checkpoints = palloc0(sizeof(GlCheckpoints));
+	Oid			index;
+
+	checkpoints->heap = gl_relation_open(GL_REL_CHECKPOINT, AccessShareLock);
+	list_free(RelationGetIndexList(checkpoints->heap));
+	index = checkpoints->heap->rd_pkindex;
+	if (!OidIsValid(index))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the primary key of govledger.checkpoint is missing")));
+	checkpoints->index = index_open(index, AccessShareLock);
+	checkpoints->scan = index_beginscan(checkpoints->heap, checkpoints->index, verify->snapshot, 1, 0);
+	checkpoints->slot = table_slot_create(checkpoints->heap, NULL);
+	return checkpoints;
+}
+
+void
+gl_checkpoints_close(GlCheckpoints *checkpoints)
+{
+	ExecDropSingleTupleTableSlot(checkpoints->slot);
+	index_endscan(checkpoints->scan);
+	index_close(checkpoints->index, NoLock);
+	table_close(checkpoints->heap, NoLock);
+}
+
+static bool
+find_checkpoint(GlCheckpoints *checkpoints, int64 tree_size)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(tree_size));
+	index_rescan(checkpoints->scan, &key, 1, NULL, 0);
+	if (!index_getnext_slot(checkpoints->scan, ForwardScanDirection, checkpoints->slot))
+		return false;
+	slot_getallattrs(checkpoints->slot);
+	return true;
+}
+
+/* What is wrong with a note, its root apart; NULL if nothing. */
+static const char *
+check_note(GlVerify *verify, const GlSealRow *seal, GlBytes note, uint32 key_id, GlCheckpoint *checkpoint)
+{
+	int64		size = gl_seal_size(seal);
+
+	if (!gl_checkpoint_read(note, checkpoint))
+		return "its note is no checkpoint";
+	if (!gl_bytes_equal(checkpoint->origin, verify->origin))
+		return "its note names another origin";
+	if (checkpoint->size != (uint64) size)
+		return psprintf("its note is about a tree of %llu leaves", (unsigned long long) checkpoint->size);
+	if (seal->parsed && seal->seal.key_id != 0 && seal->seal.key_id != key_id)
+		return psprintf("the seal names key %08x, it names key %08x", seal->seal.key_id, key_id);
+	return gl_keys_verify(verify->keys, note, key_id, seal->first_leaf, size);
+}
+
+void
+gl_checkpoint_of(GlVerify *verify, const GlSealRow *seal, GlCheckpointRow *row)
+{
+	GlCheckpoints *checkpoints = verify->checkpoints;
+	int64		size = gl_seal_size(seal);
+	GlCheckpoint checkpoint;
+	const char *problem;
+
+	memset(row, 0, sizeof(*row));
+	if (!find_checkpoint(checkpoints, size))
+	{
+		checkpoints->unsigned_seals++;
+		return;
+	}
+	row->exists = true;
+	checkpoints->matched++;
+	checkpoints->unsigned_seals = 0;
+	checkpoints->newest = size;
+	problem = check_note(verify, seal,
+						 gl_bytes_of(TextDatumGetCString(checkpoints->slot->tts_values[Anum_checkpoint_note - 1])),
+						 (uint32) DatumGetInt64(checkpoints->slot->tts_values[Anum_checkpoint_key_id - 1]), &checkpoint);
+	if (problem != NULL)
+		gl_report_log(verify->report, GL_CHECK_CHECKPOINT, size - 1, psprintf("checkpoint %lld", (long long) size),
+					  "%s", problem);
+	row->trusted = problem == NULL;
+	if (row->trusted)
+		row->root = checkpoint.root;
+}
+
+static bool
+seal_exists(GlVerify *verify, int64 tree_size)
+{
+	GlSealRow  *seal = gl_seal_before(verify->snapshot, tree_size, verify->scratch);
+
+	return seal != NULL && gl_seal_size(seal) == tree_size;
+}
+
+/* Only when there are more rows than seals account for. */
+static void
+name_strays(GlVerify *verify)
+{
+	Relation	heap = verify->checkpoints->heap;
+	SysScanDesc scan = systable_beginscan(heap, InvalidOid, false, verify->snapshot, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		int64		size = DatumGetInt64(heap_getattr(tuple, Anum_checkpoint_tree_size, RelationGetDescr(heap), &isnull));
+
+		gl_verify_progress(verify, "checking checkpoints", 0, 0);
+		if (!seal_exists(verify, size))
+			gl_report_log(verify->report, GL_CHECK_CHECKPOINT, GL_NO_LEAF, psprintf("checkpoint %lld", (long long) size),
+						  "no seal ends the tree at %lld leaves: the log was rewritten or rolled back", (long long) size);
+		MemoryContextReset(verify->scratch);
+	}
+	systable_endscan(scan);
+}
+
+static int64
+count_rows(GlVerify *verify)
+{
+	SysScanDesc scan = systable_beginscan(verify->checkpoints->heap, InvalidOid, false, verify->snapshot, 0, NULL);
+	int64		count = 0;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+
+		count += DatumGetInt64(heap_getattr(tuple, Anum_checkpoint_tree_size,
+											RelationGetDescr(verify->checkpoints->heap), &isnull)) >= verify->since;
+	}
+	systable_endscan(scan);
+	return count;
+}
+
+void
+gl_checkpoints_check(GlVerify *verify)
+{
+	GlCheckpoints *checkpoints = verify->checkpoints;
+	const char *newest = "";
+
+	if (count_rows(verify) != checkpoints->matched)
+		name_strays(verify);
+	if (checkpoints->unsigned_seals > 0 && gl_keys_any(verify->keys))
+		newest = psprintf("; the newest %lld seals are not signed yet", (long long) checkpoints->unsigned_seals);
+	gl_report_pass(verify->report, GL_CHECK_CHECKPOINT, NULL, "log",
+				   "%lld checkpoints are signed by a key of this log and match the tree%s",
+				   (long long) checkpoints->matched, newest);
+}

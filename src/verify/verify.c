@@ -1,0 +1,226 @@
+/*
+ * verify.c
+ *		govledger.verify(): one run, from the arguments to the last row of the report.
+ */
+#include "verify/tables.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "access/xlog.h"
+#include "capture/capture.h"
+#include "core/catalog.h"
+#include "ledger/rows.h"
+
+PG_FUNCTION_INFO_V1(gl_verify);
+
+#define PROGRESS_MILLISECONDS 5000
+/* The clock is not free: look at it once in so many calls. */
+#define PROGRESS_STEPS 1024
+
+void
+gl_verify_progress(GlVerify *verify, const char *what, double done, double total)
+{
+	static int	step = 0;
+	TimestampTz now;
+
+	CHECK_FOR_INTERRUPTS();
+	if (++step % PROGRESS_STEPS != 0)
+		return;
+	now = GetCurrentTimestamp();
+	if (!TimestampDifferenceExceeds(verify->progress_at, now, PROGRESS_MILLISECONDS))
+		return;
+	verify->progress_at = now;
+	if (total > 0)
+		ereport(NOTICE,
+				(errmsg("verify: %s, %d %%", what, (int) (100 * Min(done / total, 1)))));
+	else
+		ereport(NOTICE,
+				(errmsg("verify: %s", what)));
+}
+
+/* --- snapshot --- */
+
+/*
+ * TRUNCATE and DDL do not respect snapshots, so all tables are locked before the snapshot is taken; and since it is the
+ * snapshot that says which tables there are, until no new ones turn up.
+ */
+static Snapshot
+take_snapshot(void)
+{
+	List	   *locked = NIL;
+
+	for (;;)
+	{
+		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+		List	   *relations = gl_tables_relations(snapshot);
+		List	   *missing = list_difference_oid(relations, locked);
+		ListCell   *cell;
+
+		if (missing == NIL)
+			return snapshot;
+		foreach(cell, missing)
+			LockRelationOid(lfirst_oid(cell), AccessShareLock);
+		locked = list_concat(locked, missing);
+		UnregisterSnapshot(snapshot);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+static void
+read_ledger(GlVerify *verify)
+{
+	Relation	heap = gl_relation_open(GL_REL_LEDGER, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(heap, InvalidOid, false, verify->snapshot, 0, NULL);
+	HeapTuple	tuple = systable_getnext(scan);
+
+	if (HeapTupleIsValid(tuple))
+	{
+		Datum		values[Natts_gl_ledger];
+		bool		nulls[Natts_gl_ledger];
+
+		heap_deform_tuple(tuple, RelationGetDescr(heap), values, nulls);
+		verify->has_ledger = true;
+		verify->generation = (uint32) DatumGetInt32(values[Anum_gl_ledger_generation - 1]);
+		verify->ours = (uint64) DatumGetInt64(values[Anum_gl_ledger_system_identifier - 1]) == GetSystemIdentifier();
+		if (!nulls[Anum_gl_ledger_origin - 1])
+			verify->origin = gl_bytes_of(TextDatumGetCString(values[Anum_gl_ledger_origin - 1]));
+	}
+	systable_endscan(scan);
+	table_close(heap, NoLock);
+}
+
+/* --- arguments --- */
+
+static void
+choose_target(GlVerify *verify, Oid relation)
+{
+	GlTable    *target = gl_tables_find_relation(verify->tables, relation);
+	ListCell   *cell;
+
+	if (target == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("\"%s\" is not a ledger table", get_rel_name(relation) ? get_rel_name(relation) : "?"),
+				 errhint("Run govledger.verify() without a target to check whether it was one.")));
+	verify->target_table = target->ledger->table_id;
+	foreach(cell, gl_tables_list(verify->tables))
+	{
+		GlTable    *table = lfirst(cell);
+
+		table->wanted = table == target;
+	}
+}
+
+/* Go back to the seal at or before; what cannot be skipped is checked from the start. */
+static void
+choose_since(GlVerify *verify, int64 since)
+{
+	GlSealRow  *newest = gl_seal_before(verify->snapshot, PG_INT64_MAX, verify->memory);
+	GlSealRow  *start;
+
+	verify->tree_size = newest != NULL ? gl_seal_size(newest) : 0;
+	if (since < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"since\" must not be negative")));
+	if (since > verify->tree_size)
+		gl_report_log(verify->report, GL_CHECK_AGAINST, GL_NO_LEAF, "since",
+					  "the caller knows a tree of %lld leaves, this log has %lld: it was rolled back or rewritten",
+					  (long long) since, (long long) verify->tree_size);
+	start = since > 0 ? gl_seal_before(verify->snapshot, since, verify->memory) : NULL;
+	verify->since = start != NULL && gl_seal_size(start) <= since ? gl_seal_size(start) : 0;
+}
+
+static void
+refuse_own_changes(void)
+{
+	if (gl_capture_pending())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("this transaction has changed ledger tables"),
+				 errdetail("Its changes enter the log when it commits, so log and tables differ until then."),
+				 errhint("Run govledger.verify() in a transaction of its own.")));
+}
+
+/* --- the run --- */
+
+static GlVerify *
+open_run(FunctionCallInfo fcinfo)
+{
+	GlVerify   *verify = palloc0(sizeof(GlVerify));
+
+	verify->memory = CurrentMemoryContext;
+	verify->scratch = AllocSetContextCreate(CurrentMemoryContext, "govledger verify scratch", ALLOCSET_DEFAULT_SIZES);
+	verify->progress_at = GetCurrentTimestamp();
+	verify->report = gl_report_open(fcinfo);
+	verify->snapshot = take_snapshot();
+	/* fetching large values asks for one */
+	PushActiveSnapshot(verify->snapshot);
+	read_ledger(verify);
+	gl_sum_key();
+	gl_rows_init();
+	verify->tables = gl_tables_open(verify);
+	if (!PG_ARGISNULL(0))
+		choose_target(verify, PG_GETARG_OID(0));
+	choose_since(verify, PG_ARGISNULL(2) ? 0 : PG_GETARG_INT64(2));
+	verify->log = gl_log_open(verify->snapshot);
+	verify->schemas = gl_schemas_open();
+	(void) gl_keys_open(verify);
+	verify->erasures = gl_erasures_open();
+	verify->strays = gl_strays_open(verify);
+	verify->tiles = gl_tiles_open(verify->snapshot);
+	verify->checkpoints = gl_checkpoints_open(verify);
+	verify->against = gl_against_open(verify, PG_ARGISNULL(1) ? construct_empty_array(TEXTOID) : PG_GETARG_ARRAYTYPE_P(1));
+	return verify;
+}
+
+static void
+close_run(GlVerify *verify)
+{
+	gl_report_close(verify->report);
+	gl_strays_close(verify->strays);
+	gl_checkpoints_close(verify->checkpoints);
+	gl_tiles_close(verify->tiles);
+	gl_log_close(verify->log);
+	PopActiveSnapshot();
+	UnregisterSnapshot(verify->snapshot);
+}
+
+Datum
+gl_verify(PG_FUNCTION_ARGS)
+{
+	MemoryContext run = AllocSetContextCreate(CurrentMemoryContext, "govledger verify", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(run);
+	GlVerify   *verify;
+
+	refuse_own_changes();
+	verify = open_run(fcinfo);
+	gl_tree_check(verify);
+	gl_strays_collect(verify);
+	gl_strays_check(verify);
+	gl_tiles_check(verify);
+	gl_checkpoints_check(verify);
+	gl_keys_check(verify);
+	gl_erasures_check(verify);
+	gl_against_check(verify);
+	gl_schemas_check(verify);
+	gl_catalog_check(verify);
+	gl_tables_check(verify);
+	close_run(verify);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(run);
+	PG_RETURN_NULL();
+}
