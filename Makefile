@@ -20,7 +20,7 @@ DATA       = $(wildcard src/upgrade/$(EXTENSION)--*--*.sql)
 PG_CPPFLAGS = -Isrc -isystem $(includedir_server) -I$(libpq_srcdir) $(if $(FAULTS),-DGL_FAULT_INJECTION)
 WERROR      = -Werror
 PG_CFLAGS   = -std=gnu11 -Wall -Wextra $(WERROR) -Wstrict-prototypes -Wno-unused-parameter -Wno-sign-compare -MMD -MP \
-              $(if $(findstring clang,$(CC)),-Wno-ignored-optimization-argument -Wno-unknown-warning-option)
+              $(if $(findstring clang,$(CC)),-Wno-ignored-optimization-argument -Wno-ignored-attributes -Wno-unknown-warning-option)
 SHLIB_LINK  = $(libpq) -lcrypto
 EXTRA_CLEAN = src/*.[od] src/*/*.[od]
 

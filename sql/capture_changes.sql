@@ -119,6 +119,15 @@ CREATE VIEW rich AS SELECT * FROM account WHERE balance > 2;
 UPDATE rich SET balance = 4 WHERE id = 50;
 SELECT * FROM changes_since(:'start');
 
+-- rows that a user's trigger put in while the truncate was still under way are in the log after it
+SELECT pg_current_wal_insert_lsn() AS start \gset
+CREATE FUNCTION seed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO capture_changes.child VALUES (7); RETURN NULL; END $$;
+CREATE TRIGGER zz_seed AFTER TRUNCATE ON account FOR EACH STATEMENT EXECUTE FUNCTION seed();
+BEGIN; TRUNCATE account, child; ROLLBACK;
+BEGIN; TRUNCATE account, child; SELECT * FROM child; COMMIT;
+SELECT * FROM changes_since(:'start');
+DROP TRIGGER zz_seed ON account;
+
 -- append only
 CREATE TABLE journal (at date, what text);
 SELECT govledger.protect('journal');

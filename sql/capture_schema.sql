@@ -41,6 +41,24 @@ ALTER TABLE capture_schema_3.u ALTER COLUMN id TYPE bigint;
 ALTER TABLE capture_schema_3.u DROP COLUMN id;
 ALTER TABLE capture_schema_3.u SET UNLOGGED;
 SELECT * FROM columns;
+-- a column that goes with its type; types whose values would print otherwise
+CREATE TYPE mood AS ENUM ('a', 'b');
+CREATE TYPE pair AS (x mood, y int);
+CREATE DOMAIN moods AS mood[];
+CREATE TABLE typed (id int PRIMARY KEY DEFERRABLE, m mood, p pair, ms moods);
+INSERT INTO typed VALUES (1, 'a', ('b', 1), '{a,b}');
+SELECT govledger.protect('typed');
+ALTER TYPE mood RENAME VALUE 'a' TO 'aa';
+ALTER TYPE mood ADD VALUE 'c';
+ALTER TYPE pair ADD ATTRIBUTE z int;
+ALTER TYPE mood RENAME TO humour;
+DROP TYPE humour CASCADE;
+ALTER TABLE typed DROP COLUMN p;
+DROP TYPE humour CASCADE;
+DELETE FROM typed;
+SELECT kind, image FROM (SELECT * FROM govledger.entry ORDER BY position DESC LIMIT 1) e, govledger.entry_records(e.transaction_id) ORDER BY record;
+SELECT column_name, type_name, dropped FROM columns;
+SELECT govledger.unprotect('typed', 'end of test');
 -- with the event triggers off, capture notices, and record_schema catches up
 ALTER EVENT TRIGGER govledger_ddl_command_end DISABLE;
 ALTER TABLE capture_schema_3.u ADD COLUMN f int;

@@ -29,6 +29,7 @@ typedef struct GlKnownContext
 } GlKnownContext;
 
 static GlKnownContext gl_known_contexts[GL_CONTEXT_CACHE_SIZE];
+static Oid	gl_known_in = InvalidOid;	/* the context table the ids belong to */
 static int	gl_next_victim = 0;
 static char *gl_actor = NULL;
 static char *gl_reason = NULL;
@@ -85,6 +86,11 @@ gl_context_id(const GlBuffer *content)
 	GlKnownContext *known;
 	int			i;
 
+	/* the extension was dropped and created again: other rows, other ids */
+	if (gl_known_in != gl_relation_oid(GL_REL_CONTEXT))
+		for (i = 0; i < GL_CONTEXT_CACHE_SIZE; i++)
+			gl_context_forget(&gl_known_contexts[i]);
+	gl_known_in = gl_relation_oid(GL_REL_CONTEXT);
 	for (i = 0; i < GL_CONTEXT_CACHE_SIZE; i++)
 	{
 		known = &gl_known_contexts[i];

@@ -86,6 +86,8 @@ extern void gl_pin_end(const GlPinState *state);
 
 /* Can a column of this type be captured? Error naming the column if not (reg* types anywhere inside). */
 extern void gl_type_check(Oid type, const char *column_name);
+/* Is `needle` this type or somewhere inside it? */
+extern bool gl_type_contains(Oid type, Oid needle);
 extern void gl_value_writer_init(GlValueWriter *writer, Oid type, MemoryContext memory);
 
 /* Scratch for short values, so that the common ones cost no allocation. */

@@ -12,6 +12,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -21,6 +22,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 
+#include "capture/encode.h"
 #include "capture/schema.h"
 #include "core/catalog.h"
 #include "ledger/state.h"
@@ -135,9 +137,51 @@ gl_refuse_inheritance(int table_id)
 				 errhint("Use declarative partitioning.")));
 }
 
+/* The type whose values print differently after this command; InvalidOid if none does. */
+static Oid
+gl_altered_type(const Node *command, const GlObject *object)
+{
+	if (IsA(command, AlterEnumStmt))
+		return ((const AlterEnumStmt *) command)->oldVal != NULL ? object->object_id : InvalidOid;
+	if (IsA(command, AlterTableStmt) && get_rel_relkind(object->object_id) == RELKIND_COMPOSITE_TYPE)
+		return get_rel_type_id(object->object_id);
+	return InvalidOid;
+}
+
+/* Rows of a ledger table would print otherwise than they were recorded, with no record of why. */
+static void
+gl_refuse_type_change(Oid type)
+{
+	List	   *ids = gl_ledger_table_ids();
+	ListCell   *cell;
+
+	foreach(cell, ids)
+	{
+		GlLedgerTable *table = gl_ledger_table_load(lfirst_int(cell));
+		Relation	relation = table_open(((GlLedgerRelation *) linitial(table->relations))->relation, AccessShareLock);
+		TupleDesc	descriptor = RelationGetDescr(relation);
+		int			i;
+
+		for (i = 0; i < descriptor->natts; i++)
+		{
+			Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+
+			if (!attribute->attisdropped && gl_type_contains(attribute->atttypid, type))
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("type %s cannot be changed like this: ledger table \"%s\" uses it",
+								format_type_be(type), RelationGetRelationName(relation)),
+						 errdetail("Values of column \"%s\" would change without a record of it.", NameStr(attribute->attname)),
+						 errhint("Add a column of a new type, UPDATE it from the old one, and drop the old one.")));
+		}
+		table_close(relation, AccessShareLock);
+	}
+}
+
 Datum
 gl_on_ddl_command_end(PG_FUNCTION_ARGS)
 {
+	Node	   *command;
 	List	   *objects;
 	List	   *tables = NIL;
 	ListCell   *cell;
@@ -147,11 +191,22 @@ gl_on_ddl_command_end(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	objects = gl_event_objects("SELECT classid, objid, object_type, NULL::text[] FROM pg_catalog.pg_event_trigger_ddl_commands()"
 							   " WHERE classid IN ('pg_catalog.pg_class'::pg_catalog.regclass,"
-							   " 'pg_catalog.pg_namespace'::pg_catalog.regclass)");
+							   " 'pg_catalog.pg_type'::pg_catalog.regclass, 'pg_catalog.pg_namespace'::pg_catalog.regclass)");
+	command = ((EventTriggerData *) fcinfo->context)->parsetree;
 	foreach(cell, objects)
 	{
 		const GlObject *object = lfirst(cell);
+		Oid			type = gl_altered_type(command, object);
 
+		if (OidIsValid(type))
+			gl_refuse_type_change(type);
+		if (object->class_id == TypeRelationId)
+		{
+			/* a renamed type, or one in another schema, is another type name in the schema */
+			if (IsA(command, RenameStmt) || IsA(command, AlterObjectSchemaStmt))
+				tables = list_concat_unique_int(tables, gl_ledger_table_ids());
+			continue;
+		}
 		/* a renamed schema renames all its tables */
 		if (object->class_id == NamespaceRelationId)
 			tables = list_concat_unique_int(tables, gl_ledger_table_ids());
@@ -214,7 +269,7 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 	if (gl_nothing_to_follow())
 		PG_RETURN_NULL();
 	objects = gl_event_objects("SELECT classid, objid, object_type, address_names FROM pg_catalog.pg_event_trigger_dropped_objects()"
-							   " WHERE object_type IN ('table', 'trigger')");
+							   " WHERE object_type IN ('table', 'trigger', 'table column', 'composite type column')");
 	foreach(cell, objects)
 	{
 		const GlObject *object = lfirst(cell);
@@ -223,6 +278,15 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 
 		if (strcmp(object->type, "trigger") == 0)
 			gl_check_dropped_trigger(object);
+		else if (strcmp(object->type, "composite type column") == 0)
+			gl_refuse_type_change(get_rel_type_id(object->object_id));
+		else if (strcmp(object->type, "table column") == 0)
+		{
+			/* dropped with its type, say: no DDL on the table itself is reported */
+			table_id = gl_table_above(object->object_id);
+			if (table_id != 0)
+				tables = list_append_unique_int(tables, table_id);
+		}
 		else if (gl_ledger_relation_find(object->object_id, &table_id, &relation_id))
 		{
 			if (relation_id == 0)

@@ -39,8 +39,8 @@
 #define GL_TOTAL_SIZE (16 * 1024 * 1024)
 /* Scratch larger than this is given back at the end of the transaction. */
 #define GL_SCRATCH_KEEP (1024 * 1024)
-/* bytea and palloc end at 1 GB */
-#define GL_RECORD_MAX (MaxAllocSize - 64)
+/* A bytea prints as twice its length, and COPY, which pg_dump uses, ends at 1 GB. */
+#define GL_RECORD_MAX (MaxAllocSize / 2 - 1024)
 
 /* Consecutive records in the buffer; a flush by a subtransaction leaves a gap in the numbers. */
 typedef struct GlRun
@@ -126,7 +126,6 @@ gl_pending_activate(void)
 				 errmsg("could not draw the random secret of a ledger entry")));
 	gl_record_secret(gl_pending.secret, gl_pending.record_secret);
 	gl_merkle_init(&gl_pending.edge);
-	gl_pending.user = GetUserId();
 	old = MemoryContextSwitchTo(gl_pending.memory);
 	gl_buffer_init(&gl_pending.bytes, gl_grow);
 	gl_buffer_reserve(&gl_pending.bytes, 4096);
@@ -187,6 +186,8 @@ gl_pending_start(void)
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("ledger table changed while a row of a ledger table is being recorded"),
 				 errdetail("The output function of a column type must not write to ledger tables.")));
+	if (gl_pending.edge.size == 0)
+		gl_pending.user = GetUserId();
 	gl_mark_level();
 	gl_scratch_prepare(&gl_scratch);
 	gl_scratch_prepare(&gl_personal_scratch);

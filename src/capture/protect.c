@@ -156,15 +156,33 @@ gl_choose_given_key(GlLedgerTable *table, Relation relation, List *names)
 				 errhint("Create a unique index on them first.")));
 }
 
+/* Also a deferrable one, which rd_pkindex leaves out. */
+static Oid
+gl_primary_key(Relation relation)
+{
+	List	   *indexes = RelationGetIndexList(relation);
+	ListCell   *cell;
+	Oid			primary = InvalidOid;
+
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (index->rd_index->indisprimary && index->rd_index->indisvalid)
+			primary = lfirst_oid(cell);
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+	return primary;
+}
+
 static void
 gl_choose_primary_key(GlLedgerTable *table, Relation relation)
 {
-	Oid			primary;
+	Oid			primary = gl_primary_key(relation);
 	Relation	index;
 	int			i;
 
-	list_free(RelationGetIndexList(relation));
-	primary = relation->rd_pkindex;
 	if (!OidIsValid(primary))
 	{
 		if (table->append_only)
@@ -247,6 +265,14 @@ gl_new_relations(List *tree)
 	return relations;
 }
 
+/* Asked before the lock is taken, so that nobody can lock another's table, and after, when it cannot change any more. */
+static void
+gl_require_owner(Oid relid)
+{
+	if (!gl_owns_relation(relid))
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)), get_rel_name(relid));
+}
+
 static void
 gl_check_target(Relation relation)
 {
@@ -257,9 +283,7 @@ gl_check_target(Relation relation)
 				 errdetail("Its texts have no defined characters, so nobody else could read the log."),
 				 errhint("Move the data to a database with encoding UTF8.")));
 	gl_relation_check(relation);
-	if (!gl_owns_relation(RelationGetRelid(relation)))
-		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(relation->rd_rel->relkind),
-					   RelationGetRelationName(relation));
+	gl_require_owner(RelationGetRelid(relation));
 	if (relation->rd_rel->relispartition)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -360,10 +384,11 @@ gl_protect(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation with OID %u does not exist", relid)));
+	gl_require_owner(relid);
 	/* readers of indexes and views cannot be opened as tables, so say what they are before table_open does */
 	relation = relation_open(relid, ShareRowExclusiveLock);
 	gl_check_target(relation);
-	tree = find_all_inheritors(relid, ShareRowExclusiveLock, NULL);
+	tree = gl_relation_tree(relid, ShareRowExclusiveLock);
 	foreach(cell, tree)
 	{
 		Relation	member = table_open(lfirst_oid(cell), NoLock);
@@ -406,8 +431,7 @@ gl_table_of(Oid relid)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("\"%s\" is not a ledger table", get_rel_name(relid) != NULL ? get_rel_name(relid) : "?"),
 				 errhint("See govledger.ledger_relation for those that are.")));
-	if (!gl_owns_relation(relid))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
+	gl_require_owner(relid);
 	return gl_ledger_table_load(table_id);
 }
 
@@ -424,10 +448,11 @@ gl_unprotect(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unprotect needs a reason"),
 				 errdetail("The reason is recorded in the log.")));
+	(void) gl_table_of(relid);
 	LockRelationOid(relid, AccessExclusiveLock);
 	table = gl_table_of(relid);
 	gl_ledger_require_ours(gl_ledger_state());
-	(void) find_all_inheritors(relid, AccessExclusiveLock, NULL);
+	(void) gl_relation_tree(relid, AccessExclusiveLock);
 	gl_schema_record(table, GL_SCHEMA_UNPROTECT, 0, reason);
 	table->unprotected = true;
 	gl_ledger_table_put(table);
@@ -452,6 +477,7 @@ gl_record_schema(PG_FUNCTION_ARGS)
 	Oid			relid = PG_GETARG_OID(0);
 	GlLedgerTable *table;
 
+	(void) gl_table_of(relid);
 	LockRelationOid(relid, ShareRowExclusiveLock);
 	table = gl_table_of(relid);
 	gl_ledger_require_ours(gl_ledger_state());

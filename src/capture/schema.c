@@ -16,6 +16,7 @@
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -236,6 +237,23 @@ gl_triggers_drop(Oid relation, bool root)
 	gl_schema_run(psprintf("DROP TRIGGER IF EXISTS \"" GL_TRUNCATE_TRIGGER "\" ON %s", name));
 }
 
+List *
+gl_relation_tree(Oid root, LOCKMODE lockmode)
+{
+	List	   *tree = list_make1_oid(root);
+	int			i;
+
+	/* the list grows while we walk it */
+	for (i = 0; i < list_length(tree); i++)
+	{
+		Oid			relation = list_nth_oid(tree, i);
+
+		if (get_rel_relkind(relation) == RELKIND_PARTITIONED_TABLE)
+			tree = list_concat(tree, find_inheritance_children_extended(relation, false, lockmode, NULL, NULL));
+	}
+	return tree;
+}
+
 /* --- following the table --- */
 
 static GlLedgerColumn *
@@ -416,14 +434,21 @@ void
 gl_schema_sync(int table_id, const char *reason)
 {
 	GlLedgerTable *table = gl_ledger_table_load(table_id);
-	GlLedgerRelation *root = linitial(table->relations);
+	Oid			root = ((GlLedgerRelation *) linitial(table->relations))->relation;
 	Relation	relation;
 	List	   *tree;
 	bool		changed;
 
-	if (table->unprotected || !OidIsValid(root->relation))
+	if (table->unprotected || !OidIsValid(root))
 		return;
-	relation = table_open(root->relation, AccessShareLock);
+
+	/*
+	 * Two sessions may change different partitions at once. The second waits here until the first has committed, and
+	 * only then reads the catalog. The table comes first, as in the command that holds it already.
+	 */
+	relation = table_open(root, AccessShareLock);
+	LockDatabaseObject(gl_relation_oid(GL_REL_LEDGER_TABLE), table_id, 0, ExclusiveLock);
+	table = gl_ledger_table_load(table_id);
 	gl_relation_check(relation);
 	changed = gl_sync_columns(table, relation);
 	changed |= gl_sync_names(table);
@@ -433,7 +458,7 @@ gl_schema_sync(int table_id, const char *reason)
 		CommandCounterIncrement();
 		gl_schema_record(table, GL_SCHEMA_ALTER, 0, reason);
 	}
-	tree = find_all_inheritors(root->relation, AccessShareLock, NULL);
+	tree = gl_relation_tree(root, NoLock);
 	gl_sync_removed(table, tree, reason);
 	gl_sync_added(table, tree, reason);
 	table_close(relation, NoLock);

@@ -28,6 +28,12 @@ extern char *gl_column_type_name(Form_pg_attribute attribute);
 /* Append a schema record that states the table as `table` has it. */
 extern void gl_schema_record(const GlLedgerTable *table, GlSchemaOperation operation, int relation_id, const char *reason);
 
+/*
+ * The table and all partitions below it, parents before children. Those that DETACH CONCURRENTLY has not finished
+ * with are in it: they keep the row trigger until then.
+ */
+extern List *gl_relation_tree(Oid root, LOCKMODE lockmode);
+
 /* Put our triggers on one relation of the tree; the row trigger only on the root, for it is cloned to partitions. */
 extern void gl_triggers_create(Oid relation, bool root);
 extern void gl_triggers_drop(Oid relation, bool root);

@@ -9,6 +9,7 @@
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
@@ -17,6 +18,7 @@
 #include "capture/encode.h"
 #include "capture/pending.h"
 #include "capture/row.h"
+#include "capture/schema.h"
 #include "core/catalog.h"
 
 PG_FUNCTION_INFO_V1(gl_capture_row);
@@ -110,5 +112,16 @@ gl_capture_truncate(PG_FUNCTION_ARGS)
 	record = gl_pending_start();
 	gl_record_begin(record, GL_RECORD_TRUNCATE, encoder->table_id, encoder->relation_id, GetCurrentCommandId(true));
 	gl_pending_finish();
+
+	/*
+	 * A user's AFTER TRUNCATE trigger on another table of the same command, or on the parent, may have filled this one
+	 * before we came to it. Those rows were recorded, but before the truncate: say that they are there.
+	 */
+	if (trigger->tg_relation->rd_rel->relkind == RELKIND_RELATION &&
+		RelationGetNumberOfBlocks(trigger->tg_relation) > 0)
+	{
+		CommandCounterIncrement();
+		gl_genesis(RelationGetRelid(trigger->tg_relation));
+	}
 	return PointerGetDatum(NULL);
 }

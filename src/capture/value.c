@@ -102,6 +102,7 @@ gl_type_is_reg(Oid type)
 		case REGNAMESPACEOID:
 		case REGCONFIGOID:
 		case REGDICTIONARYOID:
+		case ACLITEMOID:
 			return true;
 		default:
 			return false;
@@ -200,6 +201,46 @@ gl_type_pin(Oid type, bool *has_reg)
 	}
 }
 
+static bool
+gl_composite_contains(Oid type, Oid needle)
+{
+	TupleDesc	descriptor = lookup_rowtype_tupdesc_copy(type, -1);
+	int			i;
+
+	for (i = 0; i < descriptor->natts; i++)
+	{
+		if (!TupleDescAttr(descriptor, i)->attisdropped && gl_type_contains(TupleDescAttr(descriptor, i)->atttypid, needle))
+			return true;
+	}
+	return false;
+}
+
+bool
+gl_type_contains(Oid type, Oid needle)
+{
+	Oid			element;
+
+	check_stack_depth();
+	if (type == needle)
+		return true;
+	element = get_element_type(type);
+	if (OidIsValid(element))
+		return gl_type_contains(element, needle);
+	switch (get_typtype(type))
+	{
+		case TYPTYPE_DOMAIN:
+			return gl_type_contains(getBaseType(type), needle);
+		case TYPTYPE_RANGE:
+			return gl_type_contains(get_range_subtype(type), needle);
+		case TYPTYPE_MULTIRANGE:
+			return gl_type_contains(get_multirange_range(type), needle);
+		case TYPTYPE_COMPOSITE:
+			return gl_composite_contains(type, needle);
+		default:
+			return false;
+	}
+}
+
 void
 gl_type_check(Oid type, const char *column_name)
 {
@@ -210,7 +251,7 @@ gl_type_check(Oid type, const char *column_name)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("column \"%s\" has type %s, which cannot be kept in a ledger", column_name, format_type_be(type)),
-				 errdetail("Values of the reg* types print as names that change when the named object does."),
+				 errdetail("Its values print as names that change when the named object does."),
 				 errhint("Store the name as text or the number as oid.")));
 }
 
@@ -274,6 +315,18 @@ gl_varlena_bytes(Datum value)
 	return gl_bytes(VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data));
 }
 
+/* As PostgreSQL 16 and later print it; before, a byte above 127 came out raw and was no text. */
+static GlBytes
+gl_char_bytes(char value, char *scratch)
+{
+	unsigned char byte = (unsigned char) value;
+
+	if (byte >= 0x80)
+		return gl_bytes(scratch, sprintf(scratch, "\\%03o", byte));
+	scratch[0] = value;
+	return gl_bytes(scratch, byte == 0 ? 0 : 1);
+}
+
 static GlBytes
 gl_date_bytes(DateADT date, char *scratch)
 {
@@ -320,6 +373,8 @@ gl_value_bytes(GlValueWriter *writer, Datum value, char scratch[GL_VALUE_SCRATCH
 	{
 		case BOOLOID:
 			return gl_bytes(DatumGetBool(value) ? "t" : "f", 1);
+		case CHAROID:
+			return gl_char_bytes(DatumGetChar(value), scratch);
 		case INT2OID:
 			return gl_bytes(scratch, pg_itoa(DatumGetInt16(value), scratch));
 		case INT4OID:

@@ -8,6 +8,7 @@
 #include "catalog/namespace.h"
 #include "commands/extension.h"
 #include "datatype/timestamp.h"
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/inval.h"
@@ -35,6 +36,7 @@ static const char *const gl_relation_names[GL_REL_COUNT] = {
 	[GL_REL_LEDGER_COLUMN_PKEY] = "ledger_column_pkey",
 	[GL_REL_CONTEXT_PKEY] = "context_pkey",
 	[GL_REL_CONTEXT_ID_SEQ] = "context_id_seq",
+	[GL_REL_TABLE_ID_SEQ] = "table_id_seq",
 	[GL_REL_ENTRY_PKEY] = "entry_pkey",
 	[GL_REL_RECORD_CHUNK_PKEY] = "record_chunk_pkey",
 	[GL_REL_PERSONAL_PKEY] = "personal_pkey",
@@ -143,11 +145,34 @@ gl_timestamp(int64 unix_time)
 	return unix_time - GL_EPOCH_DIFFERENCE;
 }
 
+/* Settings that come with the connection were never checked for encoding: show such bytes as hexadecimal. */
+static char *
+gl_escape_bytes(const char *string)
+{
+	StringInfoData escaped;
+	const char *at;
+
+	initStringInfo(&escaped);
+	for (at = string; *at != '\0'; at++)
+	{
+		if (IS_HIGHBIT_SET(*at))
+			appendStringInfo(&escaped, "\\x%02x", (unsigned char) *at);
+		else
+			appendStringInfoChar(&escaped, *at);
+	}
+	return escaped.data;
+}
+
 char *
 gl_to_utf8(const char *string, int *length)
 {
-	char	   *converted = pg_server_to_any(string, strlen(string), PG_UTF8);
+	int			bytes = strlen(string);
+	char	   *converted;
 
+	if (pg_verify_mbstr(GetDatabaseEncoding(), string, bytes, true))
+		converted = pg_server_to_any(string, bytes, PG_UTF8);
+	else
+		converted = gl_escape_bytes(string);
 	*length = strlen(converted);
 	return converted;
 }

@@ -25,6 +25,8 @@ CREATE TABLE govledger.ledger_table (
 	unprotected_at timestamptz
 );
 
+CREATE SEQUENCE govledger.table_id_seq AS integer;
+
 -- Relation 0 is the table itself, others are its partitions; a removed one keeps its number and name.
 CREATE TABLE govledger.ledger_relation (
 	table_id integer NOT NULL REFERENCES govledger.ledger_table,
@@ -148,6 +150,7 @@ INSERT INTO govledger.sealer_state DEFAULT VALUES;
 -- Everything but sealer_state is data that a dump must carry.
 SELECT pg_extension_config_dump('govledger.ledger', '');
 SELECT pg_extension_config_dump('govledger.ledger_table', '');
+SELECT pg_extension_config_dump('govledger.table_id_seq', '');
 SELECT pg_extension_config_dump('govledger.ledger_relation', '');
 SELECT pg_extension_config_dump('govledger.ledger_column', '');
 SELECT pg_extension_config_dump('govledger.context', '');

@@ -81,6 +81,8 @@ gl_ledger_state_create(void)
 	Datum		values[Natts_gl_ledger] = {0};
 	bool		nulls[Natts_gl_ledger] = {0};
 
+	if (gl_ledger_state()->exists)
+		return;
 	/* self-conflicting lock: of two first protects, the second finds the row of the first */
 	relation = gl_relation_open(GL_REL_LEDGER, ShareRowExclusiveLock);
 	gl_state_valid = false;

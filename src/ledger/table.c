@@ -13,6 +13,7 @@
 #include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "commands/sequence.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/timestamp.h"
@@ -195,19 +196,7 @@ gl_ledger_table_ids(void)
 int
 gl_ledger_table_next_id(void)
 {
-	Relation	catalog = gl_relation_open(GL_REL_LEDGER_TABLE, ShareRowExclusiveLock);
-	Relation	index = index_open(gl_relation_oid(GL_REL_LEDGER_TABLE_PKEY), AccessShareLock);
-	SysScanDesc scan = systable_beginscan_ordered(catalog, index, NULL, 0, NULL);
-	HeapTuple	tuple = systable_getnext_ordered(scan, BackwardScanDirection);
-	int			next = 1;
-	bool		isnull;
-
-	if (HeapTupleIsValid(tuple))
-		next = DatumGetInt32(heap_getattr(tuple, Anum_gl_ledger_table_table_id, RelationGetDescr(catalog), &isnull)) + 1;
-	systable_endscan_ordered(scan);
-	index_close(index, AccessShareLock);
-	table_close(catalog, NoLock);
-	return next;
+	return (int) nextval_internal(gl_relation_oid(GL_REL_TABLE_ID_SEQ), false);
 }
 
 /*

@@ -46,7 +46,7 @@ extern bool gl_ledger_relation_find(Oid relation, int *table_id, int *relation_i
 extern GlLedgerTable *gl_ledger_table_load(int table_id);
 /* Ids of all tables that are protected now (List of int). */
 extern List *gl_ledger_table_ids(void);
-/* The id that the next table gets; takes a lock that keeps it ours until commit. */
+/* The id that the next table gets; no lock, so that a long protect() does not hold up another one. */
 extern int	gl_ledger_table_next_id(void);
 
 /* Insert the row, or replace the one with the same id. Visible to the next command. */

@@ -43,6 +43,7 @@ gl_report_step(const char *error, const char *key_state)
 
 	if (!gl_step_begin())
 		return;
+	gl_step_snapshot();
 	values[0] = error != NULL ? CStringGetTextDatum(error) : (Datum) 0;
 	nulls[0] = error != NULL ? ' ' : 'n';
 	values[1] = CStringGetTextDatum(key_state);

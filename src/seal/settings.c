@@ -67,7 +67,7 @@ gl_key_uri_problem(const char *uri)
 	if (*uri == '\0')
 		return NULL;
 	if (gl_contains_ignoring_case(uri, "pin-value") || gl_contains_ignoring_case(uri, "pin-source"))
-		return "a key URI must not hold a PIN or say where one is";
+		return "a PIN belongs into the configuration of OpenSSL's PKCS#11 provider, not into a key URI";
 	if (pg_strncasecmp(uri, "pkcs11:", 7) == 0 || gl_key_uri_path(uri) != NULL)
 		return NULL;
 	return "a key is named by an absolute path, a file: URI with an absolute path, or a pkcs11: URI";
@@ -91,9 +91,8 @@ gl_check_signing_key(char **value, void **extra, GucSource source)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for parameter \"govledger.signing_key\""),
 				 errdetail("The value is not shown: %s.", problem),
-				 errhint("Give a PIN to the PKCS#11 provider in the OpenSSL configuration of the server."),
 				 errhidestmt(true), errhidecontext(true)));
-	GUC_check_errcode(ERRCODE_INVALID_PARAMETER_VALUE);
+	/* the default text would show the value */
 	GUC_check_errmsg("invalid value for parameter \"govledger.signing_key\"");
 	GUC_check_errdetail("The value is not shown: %s.", problem);
 	return false;

@@ -42,7 +42,7 @@ compare_notes(const void *a, const void *b)
 static void
 look_back(GlVerify *verify, GlAgainstNote *note)
 {
-	GlSealRow  *seal = gl_seal_before(verify->snapshot, (int64) note->checkpoint.size, CurrentMemoryContext);
+	GlStoredSeal  *seal = gl_seal_before(verify->snapshot, (int64) note->checkpoint.size, CurrentMemoryContext);
 
 	if (seal == NULL || gl_seal_size(seal) != (int64) note->checkpoint.size || !seal->edge_ok)
 		return;
@@ -118,7 +118,7 @@ check_note(GlVerify *verify, const GlAgainstNote *note)
 		return psprintf("it is of another log: %s", gl_shown(note->checkpoint.origin, false));
 	if (size == 0)
 		return "it is of the empty tree and proves nothing";
-	problem = gl_keys_verify(verify->keys, note->text, 0, GL_NO_LEAF, 0);
+	problem = gl_keys_verify(verify->keys, note->text, 0);
 	if (problem != NULL)
 		return problem;
 	if (size > (unsigned long long) verify->tree_size)

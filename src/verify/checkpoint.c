@@ -10,6 +10,7 @@
 #include "access/tableam.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "core/catalog.h"
@@ -24,6 +25,19 @@ enum
 	Natts_checkpoint = Anum_checkpoint_note
 };
 
+/* More checkpoints than this with keys that are not known yet are no accident. */
+#define DEFERRED_MAX 1000
+
+/* A signature by a key whose record has not been met. */
+typedef struct GlDeferred
+{
+	int64		size;
+	uint32		named;			/* by the seal */
+	uint32		key_id;
+	GlBytes		note;
+	GlHash		root;
+} GlDeferred;
+
 struct GlCheckpoints
 {
 	Relation	heap;
@@ -32,7 +46,7 @@ struct GlCheckpoints
 	TupleTableSlot *slot;
 	int64		matched;		/* rows that belong to a seal */
 	int64		unsigned_seals;	/* newest seals without one */
-	int64		newest;			/* largest signed tree size */
+	List	   *deferred;		/* of GlDeferred * */
 };
 
 GlCheckpoints *
@@ -76,28 +90,82 @@ find_checkpoint(GlCheckpoints *checkpoints, int64 tree_size)
 	return true;
 }
 
-/* What is wrong with a note, its root apart; NULL if nothing. */
+/* What is wrong with a note, its signature and root apart; NULL if nothing. */
 static const char *
-check_note(GlVerify *verify, const GlSealRow *seal, GlBytes note, uint32 key_id, GlCheckpoint *checkpoint)
+check_note(GlVerify *verify, int64 size, GlBytes note, GlCheckpoint *checkpoint)
 {
-	int64		size = gl_seal_size(seal);
-
 	if (!gl_checkpoint_read(note, checkpoint))
 		return "its note is no checkpoint";
 	if (!gl_bytes_equal(checkpoint->origin, verify->origin))
 		return "its note names another origin";
 	if (checkpoint->size != (uint64) size)
 		return psprintf("its note is about a tree of %llu leaves", (unsigned long long) checkpoint->size);
-	if (seal->parsed && seal->seal.key_id != 0 && seal->seal.key_id != key_id)
-		return psprintf("the seal names key %08x, it names key %08x", seal->seal.key_id, key_id);
-	return gl_keys_verify(verify->keys, note, key_id, seal->first_leaf, size);
+	return NULL;
+}
+
+static const char *
+check_signature(GlVerify *verify, const GlDeferred *signature)
+{
+	if (!gl_keys_succeeds(verify->keys, signature->named, signature->key_id) &&
+		gl_keys_known(verify->keys, signature->key_id))
+		return psprintf("the seal names key %08x, and key %08x did not replace it", signature->named, signature->key_id);
+	return gl_keys_verify(verify->keys, signature->note, signature->key_id);
+}
+
+static void
+report_checkpoint(GlVerify *verify, int64 size, const char *problem)
+{
+	gl_report_log(verify->report, GL_CHECK_CHECKPOINT, size - 1, psprintf("checkpoint %lld", (long long) size), "%s",
+				  problem);
+}
+
+/* A key may sign a tree that does not hold its record yet; then the record is in the next block. */
+static void
+defer(GlVerify *verify, const GlDeferred *signature)
+{
+	GlCheckpoints *checkpoints = verify->checkpoints;
+	MemoryContext old;
+	GlDeferred *copy;
+
+	if (list_length(checkpoints->deferred) >= DEFERRED_MAX)
+	{
+		report_checkpoint(verify, signature->size, check_signature(verify, signature));
+		return;
+	}
+	old = MemoryContextSwitchTo(verify->memory);
+	copy = palloc(sizeof(GlDeferred));
+	*copy = *signature;
+	copy->note = gl_bytes_copy(signature->note);
+	checkpoints->deferred = lappend(checkpoints->deferred, copy);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+check_deferred(GlVerify *verify)
+{
+	ListCell   *cell;
+
+	foreach(cell, verify->checkpoints->deferred)
+	{
+		const GlDeferred *signature = lfirst(cell);
+		const char *problem = check_signature(verify, signature);
+		GlCheckpoint checkpoint;
+
+		if (problem == NULL && gl_checkpoint_read(signature->note, &checkpoint) &&
+			!gl_hash_equal(&checkpoint.root, &signature->root))
+			problem = "it is signed and has another root: the log was rewritten after it";
+		if (problem != NULL)
+			report_checkpoint(verify, signature->size, problem);
+	}
 }
 
 void
-gl_checkpoint_of(GlVerify *verify, const GlSealRow *seal, GlCheckpointRow *row)
+gl_checkpoint_of(GlVerify *verify, const GlStoredSeal *seal, GlCheckpointRow *row)
 {
 	GlCheckpoints *checkpoints = verify->checkpoints;
+	Datum	   *values = checkpoints->slot->tts_values;
 	int64		size = gl_seal_size(seal);
+	GlDeferred	signature = {.size = size, .root = seal->root};
 	GlCheckpoint checkpoint;
 	const char *problem;
 
@@ -107,16 +175,21 @@ gl_checkpoint_of(GlVerify *verify, const GlSealRow *seal, GlCheckpointRow *row)
 		checkpoints->unsigned_seals++;
 		return;
 	}
-	row->exists = true;
 	checkpoints->matched++;
 	checkpoints->unsigned_seals = 0;
-	checkpoints->newest = size;
-	problem = check_note(verify, seal,
-						 gl_bytes_of(TextDatumGetCString(checkpoints->slot->tts_values[Anum_checkpoint_note - 1])),
-						 (uint32) DatumGetInt64(checkpoints->slot->tts_values[Anum_checkpoint_key_id - 1]), &checkpoint);
+	signature.note = gl_bytes_of(TextDatumGetCString(values[Anum_checkpoint_note - 1]));
+	signature.key_id = (uint32) DatumGetInt64(values[Anum_checkpoint_key_id - 1]);
+	signature.named = seal->parsed ? seal->seal.key_id : 0;
+	problem = check_note(verify, size, signature.note, &checkpoint);
+	if (problem == NULL && !gl_keys_known(verify->keys, signature.key_id))
+	{
+		defer(verify, &signature);
+		return;
+	}
+	if (problem == NULL)
+		problem = check_signature(verify, &signature);
 	if (problem != NULL)
-		gl_report_log(verify->report, GL_CHECK_CHECKPOINT, size - 1, psprintf("checkpoint %lld", (long long) size),
-					  "%s", problem);
+		report_checkpoint(verify, size, problem);
 	row->trusted = problem == NULL;
 	if (row->trusted)
 		row->root = checkpoint.root;
@@ -125,7 +198,7 @@ gl_checkpoint_of(GlVerify *verify, const GlSealRow *seal, GlCheckpointRow *row)
 static bool
 seal_exists(GlVerify *verify, int64 tree_size)
 {
-	GlSealRow  *seal = gl_seal_before(verify->snapshot, tree_size, verify->scratch);
+	GlStoredSeal  *seal = gl_seal_before(verify->snapshot, tree_size, verify->scratch);
 
 	return seal != NULL && gl_seal_size(seal) == tree_size;
 }
@@ -176,6 +249,7 @@ gl_checkpoints_check(GlVerify *verify)
 	GlCheckpoints *checkpoints = verify->checkpoints;
 	const char *newest = "";
 
+	check_deferred(verify);
 	if (count_rows(verify) != checkpoints->matched)
 		name_strays(verify);
 	if (checkpoints->unsigned_seals > 0 && gl_keys_any(verify->keys))

@@ -32,16 +32,22 @@ typedef struct GlLogKey
 	char	   *verifier_key;
 	GlVerifierKey key;			/* name points into verifier_key */
 	bool		sound;			/* the verifier key could be read */
-	bool		sealed;
 	int64		leaf;			/* of the entry that introduced it; GL_NO_LEAF if not sealed or not known */
 	bool		replaced;
-	int64		replaced_leaf;	/* GL_NO_LEAF: not sealed or not known */
 	bool		has_row;		/* in signing_key */
 } GlLogKey;
+
+typedef struct GlNamedKey
+{
+	uint32		key_id;
+	int64		height;
+	int64		leaf;
+} GlNamedKey;
 
 struct GlKeys
 {
 	List	   *keys;			/* of GlLogKey *, in order of introduction */
+	List	   *named;			/* of GlNamedKey *: what seals name, once per change */
 	bool		believed;		/* from signing_key */
 	MemoryContext memory;
 };
@@ -58,8 +64,6 @@ add_key(GlKeys *keys, uint32 key_id, GlBytes verifier_key, int64 leaf)
 	key->sound = gl_verifier_key_read(copy, &key->key) && key->key.key_id == key_id &&
 		key->key.type == GL_KEY_TYPE_ED25519;
 	key->leaf = leaf;
-	key->sealed = leaf != GL_NO_LEAF;
-	key->replaced_leaf = GL_NO_LEAF;
 	keys->keys = lappend(keys->keys, key);
 	MemoryContextSwitchTo(old);
 	return key;
@@ -182,30 +186,34 @@ gl_keys_record(GlVerify *verify, const GlLogEntry *entry, const GlRecord *record
 	}
 	old_key = find_key(keys, change.old_key_id);
 	if (old_key != NULL)
-	{
 		old_key->replaced = true;
-		old_key->replaced_leaf = entry->leaf;
-	}
 	(void) add_key(keys, change.new_key_id, change.new_verifier_key, entry->leaf);
 }
 
-/* The block in which keys change may be signed by either of them. */
-static bool
-key_in_force(const GlKeys *keys, const GlLogKey *key, int64 first_leaf, int64 tree_size)
+bool
+gl_keys_succeeds(const GlKeys *keys, uint32 named, uint32 key_id)
 {
-	if (first_leaf == GL_NO_LEAF || keys->believed)
+	ListCell   *cell;
+	bool		seen = false;
+
+	if (keys->believed || named == 0)
 		return true;
-	if (!key->sealed || key->leaf >= tree_size)
-		return false;
-	return !key->replaced || key->replaced_leaf == GL_NO_LEAF || key->replaced_leaf >= first_leaf;
+	foreach(cell, keys->keys)
+	{
+		const GlLogKey *key = lfirst(cell);
+
+		seen |= key->key_id == named;
+		if (key->key_id == key_id)
+			return seen;
+	}
+	return false;
 }
 
 const char *
-gl_keys_verify(const GlKeys *keys, GlBytes note, uint32 key_id, int64 first_leaf, int64 tree_size)
+gl_keys_verify(const GlKeys *keys, GlBytes note, uint32 key_id)
 {
 	GlCheckpoint checkpoint;
 	ListCell   *cell;
-	bool		late = false;
 
 	if (!gl_checkpoint_read(note, &checkpoint))
 		return "it is no checkpoint";
@@ -218,21 +226,33 @@ gl_keys_verify(const GlKeys *keys, GlBytes note, uint32 key_id, int64 first_leaf
 		switch (gl_checkpoint_verify(&checkpoint, &key->key, NULL))
 		{
 			case GL_NOTE_VALID:
-				if (key_in_force(keys, key, first_leaf, tree_size))
-					return NULL;
-				late = true;
-				break;
+				return NULL;
 			case GL_NOTE_INVALID:
 				return psprintf("its signature by key %08x is false", key->key_id);
 			case GL_NOTE_UNSIGNED:
 				break;
 		}
 	}
-	if (late)
-		return "it is signed by a key that was not the log's at that size";
 	if (key_id != 0 && !gl_keys_known(keys, key_id))
 		return psprintf("it names key %08x, which the log does not know", key_id);
 	return "no key of this log signed it";
+}
+
+void
+gl_keys_named(GlKeys *keys, const GlStoredSeal *seal)
+{
+	GlNamedKey *last = keys->named != NIL ? llast(keys->named) : NULL;
+	MemoryContext old;
+
+	if (!seal->parsed || seal->seal.key_id == 0 || (last != NULL && last->key_id == seal->seal.key_id))
+		return;
+	old = MemoryContextSwitchTo(keys->memory);
+	last = palloc(sizeof(GlNamedKey));
+	last->key_id = seal->seal.key_id;
+	last->height = seal->height;
+	last->leaf = gl_seal_size(seal) - 1;
+	keys->named = lappend(keys->named, last);
+	MemoryContextSwitchTo(old);
 }
 
 bool
@@ -280,6 +300,14 @@ gl_keys_check(GlVerify *verify)
 	GlKeys	   *keys = verify->keys;
 	ListCell   *cell;
 
+	foreach(cell, keys->named)
+	{
+		const GlNamedKey *named = lfirst(cell);
+
+		if (find_key(keys, named->key_id) == NULL)
+			gl_report_log(verify->report, GL_CHECK_KEY, named->leaf, psprintf("key %08x", named->key_id),
+						  "seal %lld names it and no record of the log introduces it", (long long) named->height);
+	}
 	if (!keys->believed)
 	{
 		read_signing_keys(verify, compare_row);

@@ -24,6 +24,7 @@ struct GlLeaves
 	SysScanDesc scan;
 	MemoryContext memory;		/* of the row in hand */
 	bool		row;			/* there is one */
+	bool		done;			/* an index scan must not be asked again */
 	int64		first_leaf;
 	uint32		generation;
 	const uint64 *transaction_ids;
@@ -114,12 +115,13 @@ next_row(GlLeaves *leaves)
 bool
 gl_leaves_next(GlLeaves *leaves, int64 limit, GlLeaf *leaf)
 {
-	while (!leaves->row || leaves->next >= leaves->count)
+	while (!leaves->done && (!leaves->row || leaves->next >= leaves->count))
 	{
 		leaves->row = next_row(leaves);
-		if (!leaves->row)
-			return false;
+		leaves->done = !leaves->row;
 	}
+	if (leaves->done)
+		return false;
 	leaf->index = leaves->first_leaf + leaves->next;
 	leaf->generation = leaves->generation;
 	leaf->transaction_id = leaves->transaction_ids[leaves->next];

@@ -5,6 +5,9 @@
 #ifndef GL_VERIFY_LOG_H
 #define GL_VERIFY_LOG_H
 
+#include "core/compat.h"
+#include "utils/array.h"
+
 #include "format/entry.h"
 #include "format/merkle.h"
 #include "verify/verify.h"
@@ -82,7 +85,7 @@ extern void gl_content_record(GlVerify *verify, const GlLogEntry *entry, uint64 
 
 /* --- seal.c --- */
 
-typedef struct GlSealRow
+typedef struct GlStoredSeal
 {
 	MemoryContext memory;		/* of what it points to */
 	int64		height;
@@ -99,25 +102,25 @@ typedef struct GlSealRow
 	bool		edge_ok;		/* has the right number of hashes */
 	GlHash		edge_root;
 	GlMerkleEdge edge;
-} GlSealRow;
+} GlStoredSeal;
 
 typedef struct GlSeals GlSeals;
 
 extern GlSeals *gl_seals_open(Snapshot snapshot, int64 from_height);
 /* Next row by height, in storage that stays valid for two more calls; NULL at the end. */
-extern GlSealRow *gl_seals_next(GlSeals *seals);
+extern GlStoredSeal *gl_seals_next(GlSeals *seals);
 extern void gl_seals_close(GlSeals *seals);
 /* The newest seal whose tree size is not above `size`, in `memory`; NULL if there is none. */
-extern GlSealRow *gl_seal_before(Snapshot snapshot, int64 size, MemoryContext memory);
+extern GlStoredSeal *gl_seal_before(Snapshot snapshot, int64 size, MemoryContext memory);
 /* Size of the tree up to and including this seal: what its content says, if that can be read. */
-extern int64 gl_seal_size(const GlSealRow *row);
+extern int64 gl_seal_size(const GlStoredSeal *row);
 /* Is this transaction visible in the seal's snapshot? */
-extern bool gl_seal_sees(const GlSealRow *row, uint64 transaction_id);
+extern bool gl_seal_sees(const GlStoredSeal *row, uint64 transaction_id);
 /*
  * Everything in the seal that can be told without the tree; `previous` is NULL for the first, chained says whether its
  * leaf hash can be relied on. Returns false if the content cannot be this seal's.
  */
-extern bool gl_seal_check(GlVerify *verify, const GlSealRow *row, const GlSealRow *previous, bool chained);
+extern bool gl_seal_check(GlVerify *verify, const GlStoredSeal *row, const GlStoredSeal *previous, bool chained);
 
 /* --- tree.c --- */
 
@@ -145,15 +148,14 @@ extern void gl_tiles_check(GlVerify *verify);
 /* A checkpoint beside a seal. */
 typedef struct GlCheckpointRow
 {
-	bool		exists;
-	bool		trusted;		/* well-formed, of this tree size, signed by the right key of this log */
+	bool		trusted;		/* there, well-formed, of this tree size, signed by the right key */
 	GlHash		root;			/* what it says */
 } GlCheckpointRow;
 
 extern GlCheckpoints *gl_checkpoints_open(GlVerify *verify);
 extern void gl_checkpoints_close(GlCheckpoints *checkpoints);
 /* Look at the checkpoint of a seal and report what is wrong with it, its root apart. */
-extern void gl_checkpoint_of(GlVerify *verify, const GlSealRow *seal, GlCheckpointRow *row);
+extern void gl_checkpoint_of(GlVerify *verify, const GlStoredSeal *seal, GlCheckpointRow *row);
 /* Checkpoints that belong to no seal; which seals are unsigned. */
 extern void gl_checkpoints_check(GlVerify *verify);
 
@@ -169,11 +171,12 @@ extern void gl_against_check(GlVerify *verify);
 
 extern GlKeys *gl_keys_open(GlVerify *verify);
 extern void gl_keys_record(GlVerify *verify, const GlLogEntry *entry, const GlRecord *record);
-/*
- * Did the key with this id (0: any) sign this checkpoint, and was it the key for the block that begins at first_leaf and
- * ends at tree_size? first_leaf GL_NO_LEAF: at any time. Returns what is wrong, NULL if nothing.
- */
-extern const char *gl_keys_verify(const GlKeys *keys, GlBytes note, uint32 key_id, int64 first_leaf, int64 tree_size);
+/* Did the key with this id (0: any) sign this checkpoint? Returns what is wrong, NULL if nothing. */
+extern const char *gl_keys_verify(const GlKeys *keys, GlBytes note, uint32 key_id);
+/* Is key_id the key that a seal names, or one that replaced it? The sealer signs with that if it came before the signature. */
+extern bool gl_keys_succeeds(const GlKeys *keys, uint32 named, uint32 key_id);
+/* The key that a seal names must be introduced somewhere. */
+extern void gl_keys_named(GlKeys *keys, const GlStoredSeal *seal);
 extern bool gl_keys_known(const GlKeys *keys, uint32 key_id);
 extern bool gl_keys_any(const GlKeys *keys);
 /* The table signing_key against the log. */

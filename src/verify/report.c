@@ -120,7 +120,9 @@ gl_report_finding(GlReport *report, const GlFinding *finding)
 		put_row(report, finding, false);
 }
 
-/* vpsprintf with the caller's arguments, however long the result. */
+/* The caller's arguments as text, however long the result. */
+static char *format_detail(const char *format, va_list arguments) pg_attribute_printf(1, 0);
+
 static char *
 format_detail(const char *format, va_list arguments)
 {

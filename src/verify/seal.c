@@ -7,6 +7,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
@@ -25,12 +26,12 @@ struct GlSeals
 	Relation	heap;
 	Relation	index;
 	SysScanDesc scan;
-	GlSealRow	rows[SEALS_KEPT];
+	GlStoredSeal	rows[SEALS_KEPT];
 	int			next;
 };
 
 static void
-read_row(GlSealRow *row, Relation heap, HeapTuple tuple)
+read_row(GlStoredSeal *row, Relation heap, HeapTuple tuple)
 {
 	Datum		values[Natts_gl_seal];
 	bool		nulls[Natts_gl_seal];
@@ -72,11 +73,11 @@ gl_seals_open(Snapshot snapshot, int64 from_height)
 	return seals;
 }
 
-GlSealRow *
+GlStoredSeal *
 gl_seals_next(GlSeals *seals)
 {
 	HeapTuple	tuple = systable_getnext_ordered(seals->scan, ForwardScanDirection);
-	GlSealRow  *row = &seals->rows[seals->next];
+	GlStoredSeal  *row = &seals->rows[seals->next];
 	MemoryContext old;
 
 	if (!HeapTupleIsValid(tuple))
@@ -103,11 +104,11 @@ gl_seals_close(GlSeals *seals)
 }
 
 /* Heights and sizes grow together, so going back from the newest finds it soon, or is bounded by what is new. */
-GlSealRow *
+GlStoredSeal *
 gl_seal_before(Snapshot snapshot, int64 size, MemoryContext memory)
 {
 	MemoryContext old = MemoryContextSwitchTo(memory);
-	GlSealRow  *row = palloc0(sizeof(GlSealRow));
+	GlStoredSeal  *row = palloc0(sizeof(GlStoredSeal));
 	Relation	heap = gl_relation_open(GL_REL_SEAL, AccessShareLock);
 	Relation	index = index_open(gl_relation_oid(GL_REL_SEAL_PKEY), AccessShareLock);
 	SysScanDesc scan = systable_beginscan_ordered(heap, index, snapshot, 0, NULL);
@@ -133,7 +134,7 @@ gl_seal_before(Snapshot snapshot, int64 size, MemoryContext memory)
 }
 
 int64
-gl_seal_size(const GlSealRow *row)
+gl_seal_size(const GlStoredSeal *row)
 {
 	if (row->parsed && row->seal.tree_size < (uint64) PG_INT64_MAX)
 		return (int64) row->seal.tree_size + 1;
@@ -141,7 +142,7 @@ gl_seal_size(const GlSealRow *row)
 }
 
 bool
-gl_seal_sees(const GlSealRow *row, uint64 transaction_id)
+gl_seal_sees(const GlStoredSeal *row, uint64 transaction_id)
 {
 	return DatumGetBool(DirectFunctionCall2(pg_visible_in_snapshot,
 											FullTransactionIdGetDatum(FullTransactionIdFromU64(transaction_id)),
@@ -150,7 +151,7 @@ gl_seal_sees(const GlSealRow *row, uint64 transaction_id)
 
 /* Is the seal the successor of the one before, as far as servers, time and snapshots go? */
 static const char *
-check_succession(const GlSealRow *row, const GlSealRow *previous)
+check_succession(const GlStoredSeal *row, const GlStoredSeal *previous)
 {
 	const GlSeal *now = &row->seal;
 	const GlSeal *before = &previous->seal;
@@ -175,7 +176,7 @@ check_succession(const GlSealRow *row, const GlSealRow *previous)
 
 /* The columns beside the content say the same as the content. */
 static const char *
-check_columns(const GlSealRow *row)
+check_columns(const GlStoredSeal *row)
 {
 	const GlSeal *seal = &row->seal;
 
@@ -192,7 +193,7 @@ check_columns(const GlSealRow *row)
 }
 
 bool
-gl_seal_check(GlVerify *verify, const GlSealRow *row, const GlSealRow *previous, bool chained)
+gl_seal_check(GlVerify *verify, const GlStoredSeal *row, const GlStoredSeal *previous, bool chained)
 {
 	static const GlHash zero;
 	char	   *name = psprintf("seal %lld", (long long) row->height);

@@ -38,8 +38,8 @@ enum
 
 struct GlStrays
 {
-	GlSealRow  *newest;			/* NULL: nothing is sealed */
-	GlSealRow  *start;			/* the seal that `since` begins at */
+	GlStoredSeal  *newest;			/* NULL: nothing is sealed */
+	GlStoredSeal  *start;			/* the seal that `since` begins at */
 	GlSum		leaves;
 	GlSum		entries;
 	TupleDesc	descriptor;
@@ -67,9 +67,9 @@ gl_strays_open(GlVerify *verify)
 		TupleDescInitEntry(strays->descriptor, i + 1, NULL, INT8OID, -1, 0);
 	strays->input = MakeSingleTupleTableSlot(strays->descriptor, &TTSOpsVirtual);
 	strays->output = MakeSingleTupleTableSlot(strays->descriptor, &TTSOpsMinimalTuple);
-	/* read twice when tables differ from the log */
+	/* read again when tables differ from the log: 1 is random access, a flag in 15 and a boolean in 14 */
 	strays->waiting = tuplesort_begin_heap(strays->descriptor, lengthof(columns), columns, operators, collations,
-										   nulls_first, work_mem / 4, NULL, gl_tuplesort_random_access);
+										   nulls_first, work_mem / 4, NULL, 1);
 	return strays;
 }
 
@@ -112,7 +112,7 @@ put_waiting(GlStrays *strays, uint32 generation, uint64 position, uint64 transac
 
 /* Is this entry in a block? Entries of an older generation all are: the first seal of the next one takes what was left. */
 static bool
-is_sealed(const GlSealRow *seal, uint32 generation, uint64 transaction_id)
+is_sealed(const GlStoredSeal *seal, uint32 generation, uint64 transaction_id)
 {
 	if (seal == NULL || !seal->parsed || generation > seal->seal.generation)
 		return false;
@@ -147,7 +147,7 @@ sort_entry(GlStrays *strays, Relation heap, HeapTuple tuple)
 static int
 since_keys(const GlVerify *verify, ScanKeyData *keys)
 {
-	const GlSealRow *start = verify->strays->start;
+	const GlStoredSeal *start = verify->strays->start;
 
 	if (start == NULL || !start->parsed || start->seal.generation != verify->generation)
 		return 0;
@@ -188,7 +188,7 @@ name_by_query(GlVerify *verify, const char *query, const char *problem)
 static void
 name_entries(GlVerify *verify)
 {
-	const GlSealRow *newest = verify->strays->newest;
+	const GlStoredSeal *newest = verify->strays->newest;
 	char	   *snapshot = DatumGetCString(DirectFunctionCall1(pg_snapshot_out, newest->snapshot));
 
 	(void) name_by_query(verify,

@@ -8,6 +8,7 @@
 #ifndef GL_VERIFY_TABLES_H
 #define GL_VERIFY_TABLES_H
 
+#include "core/compat.h"
 #include "access/tupdesc.h"
 #include "ledger/table.h"
 #include "verify/log.h"

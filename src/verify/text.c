@@ -4,8 +4,10 @@
  */
 #include "verify/verify.h"
 
+#include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 /* Longest value shown, in bytes. */
 #define SHOWN_MAX 200

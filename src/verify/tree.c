@@ -171,7 +171,7 @@ check_order(GlTree *tree, const GlLogEntry *entry)
 
 /* An entry belongs into the first block whose snapshot sees it. */
 static void
-check_snapshot(GlTree *tree, const GlSealRow *row, const GlSealRow *previous, const GlLeaf *leaf)
+check_snapshot(GlTree *tree, const GlStoredSeal *row, const GlStoredSeal *previous, const GlLeaf *leaf)
 {
 	bool		fits = true;
 
@@ -186,7 +186,7 @@ check_snapshot(GlTree *tree, const GlSealRow *row, const GlSealRow *previous, co
 }
 
 static void
-check_leaf(GlTree *tree, const GlSealRow *row, const GlSealRow *previous, const GlLeaf *leaf)
+check_leaf(GlTree *tree, const GlStoredSeal *row, const GlStoredSeal *previous, const GlLeaf *leaf)
 {
 	GlVerify   *verify = tree->verify;
 	MemoryContext old = MemoryContextSwitchTo(verify->scratch);
@@ -219,7 +219,7 @@ check_leaf(GlTree *tree, const GlSealRow *row, const GlSealRow *previous, const 
 }
 
 static void
-check_entries(GlTree *tree, const GlSealRow *row, const GlSealRow *previous)
+check_entries(GlTree *tree, const GlStoredSeal *row, const GlStoredSeal *previous)
 {
 	GlReport   *report = tree->verify->report;
 	int64		end = gl_seal_size(row) - 1;
@@ -260,7 +260,7 @@ check_entries(GlTree *tree, const GlSealRow *row, const GlSealRow *previous)
 }
 
 static void
-gather_evidence(const GlSealRow *row, const GlSealRow *next, const GlCheckpointRow *checkpoint, GlEvidence *evidence)
+gather_evidence(const GlStoredSeal *row, const GlStoredSeal *next, const GlCheckpointRow *checkpoint, GlEvidence *evidence)
 {
 	memset(evidence, 0, sizeof(*evidence));
 	if (row->root_ok)
@@ -288,7 +288,7 @@ any_agrees(const GlEvidence *evidence, const GlHash *root)
 
 /* The tree is right: what says otherwise was changed. The next seal answers for itself when its turn comes. */
 static void
-report_false_evidence(GlTree *tree, const GlSealRow *row, const GlEvidence *evidence, const GlHash *root)
+report_false_evidence(GlTree *tree, const GlStoredSeal *row, const GlEvidence *evidence, const GlHash *root)
 {
 	GlReport   *report = tree->verify->report;
 	int64		leaf = gl_seal_size(row) - 1;
@@ -308,7 +308,7 @@ report_false_evidence(GlTree *tree, const GlSealRow *row, const GlEvidence *evid
 
 /* Name the smallest ranges of leaves that the stored edge can tell to be wrong. */
 static void
-report_ranges(GlTree *tree, const GlSealRow *row, const GlMerkleEdge *mine)
+report_ranges(GlTree *tree, const GlStoredSeal *row, const GlMerkleEdge *mine)
 {
 	const GlMerkleEdge *stored = &row->edge;
 	int64		end = (int64) stored->size;
@@ -340,7 +340,7 @@ report_ranges(GlTree *tree, const GlSealRow *row, const GlMerkleEdge *mine)
 
 /* Nothing agrees with the tree built from the entries and the seal: say which of them it was. */
 static void
-report_damage(GlTree *tree, const GlSealRow *row, bool seal_sound, bool before_ok)
+report_damage(GlTree *tree, const GlStoredSeal *row, bool seal_sound, bool before_ok)
 {
 	GlReport   *report = tree->verify->report;
 	int64		leaf = gl_seal_size(row) - 1;
@@ -371,7 +371,7 @@ report_damage(GlTree *tree, const GlSealRow *row, bool seal_sound, bool before_o
 
 /* Go on from what is stored, if at least one other place agrees with it. */
 static void
-adopt_edge(GlTree *tree, const GlSealRow *row, const GlEvidence *evidence)
+adopt_edge(GlTree *tree, const GlStoredSeal *row, const GlEvidence *evidence)
 {
 	int64		size = gl_seal_size(row);
 
@@ -389,7 +389,7 @@ adopt_edge(GlTree *tree, const GlSealRow *row, const GlEvidence *evidence)
  * Compare at the boundary. Returns whether the leaf hash of this seal can be relied on, for the chain to the next one.
  */
 static bool
-close_block(GlTree *tree, const GlSealRow *row, const GlSealRow *next, bool seal_sound)
+close_block(GlTree *tree, const GlStoredSeal *row, const GlStoredSeal *next, bool seal_sound)
 {
 	GlCheckpointRow checkpoint;
 	GlEvidence	evidence;
@@ -442,7 +442,7 @@ open_block(GlTree *tree)
 
 /* Begin where the caller's knowledge ends: with the edge of the seal there. */
 static void
-start_since(GlTree *tree, const GlSealRow *row)
+start_since(GlTree *tree, const GlStoredSeal *row)
 {
 	GlCheckpointRow checkpoint;
 	GlEvidence	evidence;
@@ -470,17 +470,17 @@ check_leftovers(GlTree *tree)
 }
 
 static void
-check_blocks(GlTree *tree, const GlSealRow *previous)
+check_blocks(GlTree *tree, const GlStoredSeal *previous)
 {
 	GlVerify   *verify = tree->verify;
 	int64		height = previous != NULL ? previous->height : 0;
 	GlSeals    *seals = gl_seals_open(verify->snapshot, height + 1);
-	GlSealRow  *row = gl_seals_next(seals);
+	GlStoredSeal  *row = gl_seals_next(seals);
 	bool		chained = true;
 
 	while (row != NULL)
 	{
-		GlSealRow  *next = gl_seals_next(seals);
+		GlStoredSeal  *next = gl_seals_next(seals);
 		MemoryContext old = MemoryContextSwitchTo(row->memory);
 		bool		sound;
 
@@ -496,6 +496,7 @@ check_blocks(GlTree *tree, const GlSealRow *previous)
 		if (tree->lost && row->first_leaf > tree->at && row->first_leaf < gl_seal_size(row))
 			tree->at = tree->block_first = row->first_leaf;
 		sound = gl_seal_check(verify, row, previous, chained);
+		gl_keys_named(verify->keys, row);
 		check_entries(tree, row, previous);
 		chained = close_block(tree, row, next, sound);
 		MemoryContextSwitchTo(old);
@@ -512,7 +513,7 @@ void
 gl_tree_check(GlVerify *verify)
 {
 	GlTree	   *tree = palloc0(sizeof(GlTree));
-	GlSealRow  *start = NULL;
+	GlStoredSeal  *start = NULL;
 	int64		entries = verify->entries;
 
 	tree->verify = verify;

@@ -128,8 +128,8 @@ choose_target(GlVerify *verify, Oid relation)
 static void
 choose_since(GlVerify *verify, int64 since)
 {
-	GlSealRow  *newest = gl_seal_before(verify->snapshot, PG_INT64_MAX, verify->memory);
-	GlSealRow  *start;
+	GlStoredSeal  *newest = gl_seal_before(verify->snapshot, PG_INT64_MAX, verify->memory);
+	GlStoredSeal  *start;
 
 	verify->tree_size = newest != NULL ? gl_seal_size(newest) : 0;
 	if (since < 0)
@@ -222,5 +222,5 @@ gl_verify(PG_FUNCTION_ARGS)
 	close_run(verify);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(run);
-	PG_RETURN_NULL();
+	return (Datum) 0;
 }

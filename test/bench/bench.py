@@ -343,7 +343,7 @@ def storage(title, load):
 
 # ---------------------------------------------------------------- verify
 
-def timed_verify(arguments, condition="true"):
+def timed_verify(arguments):
     """Seconds of the fastest of three runs, and the checks that did not hold."""
     v = "govledger"
     best = None
@@ -361,10 +361,13 @@ def verify_report():
     changes = number(v, "SELECT sum(records) FROM govledger.entry")
     tables = ["pgbench_accounts", "pgbench_branches", "pgbench_tellers", "pgbench_history", "bench.bulk", "bench.single"]
     rows = sum(number(v, "SELECT count(*) FROM %s" % t) for t in tables)
+    # With the smallest table as target the log is read and checked in full and next to nothing else.
+    log_seconds, _ = timed_verify("'pgbench_branches'")
     seconds, bad = timed_verify("")
-    lines = ["", "| verify | work | seconds | per second |", "|---|---|---|---|",
-             "| everything: log, tables, catalog | %s changes, %s rows | %.1f | %s changes, %s rows |"
-             % (format(int(changes), ","), format(int(rows), ","), seconds, format(int(changes / seconds), ","), format(int(rows / seconds), ","))]
+    table_seconds = max(seconds - log_seconds, 0.001)
+    lines = ["", "| verify, one process | work | seconds | per second | must / goal |", "|---|---|---|---|---|",
+             "| log | %s changes | %.1f | %s changes | 500,000 / 1,000,000 |" % (format(int(changes), ","), log_seconds, format(int(changes / log_seconds), ",")),
+             "| tables, beyond that | %s rows | %.1f | %s rows | 100,000 / 500,000 |" % (format(int(rows), ","), table_seconds, format(int(rows / table_seconds), ","))]
     if bad:
         lines += ["", "**verify found:**", "", "```", bad, "```"]
     return lines

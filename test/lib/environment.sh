@@ -218,6 +218,8 @@ regress() {
     for file in "$@"; do
         file=$(basename "$file")
         names+=("${file%.*}")
+        # pg_regress stops at a missing file; against an empty one it shows what came out
+        [ -e "$input/expected/${file%.*}.out" ] || { mkdir -p "$input/expected" && : >"$input/expected/${file%.*}.out"; }
     done
     [ ${#names[@]} -gt 0 ] || die "no $kind tests to run"
     build main
@@ -230,7 +232,7 @@ regress() {
     cp "$PGHOST/log" "$out/server.log"
     if [ "$passed" != ${#names[@]} ] || [ "$status" != 0 ]; then
         [ ! -s "$out/regression.diffs" ] || head -n 400 "$out/regression.diffs"
-        grep -E 'PANIC|FATAL|TRAP|terminated by signal' "$out/server.log" | head -n 20 || true
+        grep -E 'PANIC|TRAP|terminated by signal' "$out/server.log" | head -n 20 || true
     fi
     score "$passed" $((${#names[@]} - passed))
     return "$status"
