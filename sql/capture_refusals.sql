@@ -50,7 +50,7 @@ SELECT govledger.protect('good', key => '{code,code}');
 SELECT govledger.protect('good', key => '{}');
 -- not the owner; no right on the function
 CREATE ROLE regress_gl_admin; GRANT govledger_admin TO regress_gl_admin; GRANT USAGE ON SCHEMA capture_refusals TO regress_gl_admin;
-CREATE ROLE regress_gl_nobody; GRANT USAGE ON SCHEMA govledger, capture_refusals TO regress_gl_nobody;
+CREATE ROLE regress_gl_nobody; GRANT USAGE ON SCHEMA capture_refusals TO regress_gl_nobody;
 SET ROLE regress_gl_admin;
 SELECT govledger.protect('good');
 SET ROLE regress_gl_nobody;

@@ -20,4 +20,5 @@ BEGIN
 END
 $$;
 
-GRANT USAGE ON SCHEMA govledger TO govledger_admin, govledger_auditor, govledger_peer, govledger_public, pg_monitor;
+-- Every right is on the objects; the application must at least reach wait_sealed().
+GRANT USAGE ON SCHEMA govledger TO PUBLIC;

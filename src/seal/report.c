@@ -6,6 +6,7 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 #include "seal/query.h"
 #include "seal/step.h"
@@ -43,6 +44,8 @@ gl_report_step(const char *error, const char *key_state)
 
 	if (!gl_step_begin())
 		return;
+	/* nothing depends on it: do not wait for a disk or a standby, which may be what the report is about */
+	set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	gl_step_snapshot();
 	values[0] = error != NULL ? CStringGetTextDatum(error) : (Datum) 0;
 	nulls[0] = error != NULL ? ' ' : 'n';

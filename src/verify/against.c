@@ -42,7 +42,7 @@ compare_notes(const void *a, const void *b)
 static void
 look_back(GlVerify *verify, GlAgainstNote *note)
 {
-	GlStoredSeal  *seal = gl_seal_before(verify->snapshot, (int64) note->checkpoint.size, CurrentMemoryContext);
+	GlStoredSeal *seal = gl_seal_before(verify->snapshot, (int64) note->checkpoint.size, CurrentMemoryContext);
 
 	if (seal == NULL || gl_seal_size(seal) != (int64) note->checkpoint.size || !seal->edge_ok)
 		return;

@@ -7,7 +7,6 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
@@ -15,6 +14,7 @@
 
 #include "core/catalog.h"
 #include "format/note.h"
+#include "verify/probe.h"
 
 enum
 {
@@ -40,41 +40,41 @@ typedef struct GlDeferred
 
 struct GlCheckpoints
 {
-	Relation	heap;
-	Relation	index;
-	IndexScanDesc scan;
-	TupleTableSlot *slot;
+	GlProbe		probe;
 	int64		matched;		/* rows that belong to a seal */
 	int64		unsigned_seals;	/* newest seals without one */
 	List	   *deferred;		/* of GlDeferred * */
 };
 
-GlCheckpoints *
-gl_checkpoints_open(GlVerify *verify)
+static Oid
+primary_key(void)
 {
-	GlCheckpoints *checkpoints = palloc0(sizeof(GlCheckpoints));
+	Relation	heap = gl_relation_open(GL_REL_CHECKPOINT, AccessShareLock);
 	Oid			index;
 
-	checkpoints->heap = gl_relation_open(GL_REL_CHECKPOINT, AccessShareLock);
-	list_free(RelationGetIndexList(checkpoints->heap));
-	index = checkpoints->heap->rd_pkindex;
+	list_free(RelationGetIndexList(heap));
+	index = heap->rd_pkindex;
+	table_close(heap, NoLock);
 	if (!OidIsValid(index))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the primary key of govledger.checkpoint is missing")));
-	checkpoints->index = index_open(index, AccessShareLock);
-	checkpoints->scan = index_beginscan(checkpoints->heap, checkpoints->index, verify->snapshot, 1, 0);
-	checkpoints->slot = table_slot_create(checkpoints->heap, NULL);
+	return index;
+}
+
+GlCheckpoints *
+gl_checkpoints_open(GlVerify *verify)
+{
+	GlCheckpoints *checkpoints = palloc0(sizeof(GlCheckpoints));
+
+	gl_probe_open(&checkpoints->probe, GL_REL_CHECKPOINT, primary_key(), verify->snapshot, 1);
 	return checkpoints;
 }
 
 void
 gl_checkpoints_close(GlCheckpoints *checkpoints)
 {
-	ExecDropSingleTupleTableSlot(checkpoints->slot);
-	index_endscan(checkpoints->scan);
-	index_close(checkpoints->index, NoLock);
-	table_close(checkpoints->heap, NoLock);
+	gl_probe_close(&checkpoints->probe);
 }
 
 static bool
@@ -83,11 +83,8 @@ find_checkpoint(GlCheckpoints *checkpoints, int64 tree_size)
 	ScanKeyData key;
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(tree_size));
-	index_rescan(checkpoints->scan, &key, 1, NULL, 0);
-	if (!index_getnext_slot(checkpoints->scan, ForwardScanDirection, checkpoints->slot))
-		return false;
-	slot_getallattrs(checkpoints->slot);
-	return true;
+	gl_probe_start(&checkpoints->probe, &key, 1);
+	return gl_probe_next(&checkpoints->probe);
 }
 
 /* What is wrong with a note, its signature and root apart; NULL if nothing. */
@@ -163,7 +160,6 @@ void
 gl_checkpoint_of(GlVerify *verify, const GlStoredSeal *seal, GlCheckpointRow *row)
 {
 	GlCheckpoints *checkpoints = verify->checkpoints;
-	Datum	   *values = checkpoints->slot->tts_values;
 	int64		size = gl_seal_size(seal);
 	GlDeferred	signature = {.size = size, .root = seal->root};
 	GlCheckpoint checkpoint;
@@ -177,8 +173,8 @@ gl_checkpoint_of(GlVerify *verify, const GlStoredSeal *seal, GlCheckpointRow *ro
 	}
 	checkpoints->matched++;
 	checkpoints->unsigned_seals = 0;
-	signature.note = gl_bytes_of(TextDatumGetCString(values[Anum_checkpoint_note - 1]));
-	signature.key_id = (uint32) DatumGetInt64(values[Anum_checkpoint_key_id - 1]);
+	signature.note = gl_bytes_of(TextDatumGetCString(gl_probe_value(&checkpoints->probe, Anum_checkpoint_note)));
+	signature.key_id = (uint32) DatumGetInt64(gl_probe_value(&checkpoints->probe, Anum_checkpoint_key_id));
 	signature.named = seal->parsed ? seal->seal.key_id : 0;
 	problem = check_note(verify, size, signature.note, &checkpoint);
 	if (problem == NULL && !gl_keys_known(verify->keys, signature.key_id))
@@ -198,7 +194,7 @@ gl_checkpoint_of(GlVerify *verify, const GlStoredSeal *seal, GlCheckpointRow *ro
 static bool
 seal_exists(GlVerify *verify, int64 tree_size)
 {
-	GlStoredSeal  *seal = gl_seal_before(verify->snapshot, tree_size, verify->scratch);
+	GlStoredSeal *seal = gl_seal_before(verify->snapshot, tree_size, verify->scratch);
 
 	return seal != NULL && gl_seal_size(seal) == tree_size;
 }
@@ -207,7 +203,7 @@ seal_exists(GlVerify *verify, int64 tree_size)
 static void
 name_strays(GlVerify *verify)
 {
-	Relation	heap = verify->checkpoints->heap;
+	Relation	heap = verify->checkpoints->probe.heap;
 	SysScanDesc scan = systable_beginscan(heap, InvalidOid, false, verify->snapshot, 0, NULL);
 	HeapTuple	tuple;
 
@@ -228,7 +224,7 @@ name_strays(GlVerify *verify)
 static int64
 count_rows(GlVerify *verify)
 {
-	SysScanDesc scan = systable_beginscan(verify->checkpoints->heap, InvalidOid, false, verify->snapshot, 0, NULL);
+	SysScanDesc scan = systable_beginscan(verify->checkpoints->probe.heap, InvalidOid, false, verify->snapshot, 0, NULL);
 	int64		count = 0;
 	HeapTuple	tuple;
 
@@ -237,7 +233,7 @@ count_rows(GlVerify *verify)
 		bool		isnull;
 
 		count += DatumGetInt64(heap_getattr(tuple, Anum_checkpoint_tree_size,
-											RelationGetDescr(verify->checkpoints->heap), &isnull)) >= verify->since;
+											RelationGetDescr(verify->checkpoints->probe.heap), &isnull)) >= verify->since;
 	}
 	systable_endscan(scan);
 	return count;

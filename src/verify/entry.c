@@ -53,7 +53,71 @@ check_records(GlVerify *verify, const GlLogEntry *entry)
 	return NULL;
 }
 
-static const char *
+/* Many entries share a context, so what is wrong with one is gathered and said once. */
+typedef struct GlContextDamage
+{
+	int64		context_id;
+	bool		gone;
+	int64		count;
+	int64		leaf;			/* of the first entry */
+	char	   *entry;
+} GlContextDamage;
+
+static void
+note_context(GlVerify *verify, const GlLogEntry *entry, bool gone)
+{
+	GlContextDamage *damage;
+	MemoryContext old;
+	ListCell   *cell;
+
+	foreach(cell, verify->contexts)
+	{
+		damage = lfirst(cell);
+		if (damage->context_id == entry->context_id && damage->gone == gone)
+		{
+			damage->count++;
+			return;
+		}
+	}
+	if (list_length(verify->contexts) > GL_REPORT_CAP)
+		return;
+	old = MemoryContextSwitchTo(verify->memory);
+	damage = palloc(sizeof(GlContextDamage));
+	damage->context_id = entry->context_id;
+	damage->gone = gone;
+	damage->count = 1;
+	damage->leaf = entry->leaf;
+	damage->entry = gl_entry_name(entry->generation, entry->transaction_id);
+	verify->contexts = lappend(verify->contexts, damage);
+	MemoryContextSwitchTo(old);
+}
+
+void
+gl_contexts_check(GlVerify *verify)
+{
+	ListCell   *cell;
+
+	foreach(cell, verify->contexts)
+	{
+		const GlContextDamage *damage = lfirst(cell);
+		const char *others = "";
+
+		if (damage->count > 1)
+			others = psprintf(" (and so for %lld more entries)", (long long) damage->count - 1);
+		if (damage->gone)
+			gl_report_log(verify->report, GL_CHECK_ENTRY, damage->leaf, damage->entry, "its context %lld is gone%s",
+						  (long long) damage->context_id, others);
+		else
+			gl_report_log(verify->report, GL_CHECK_ENTRY, damage->leaf, damage->entry,
+						  "its context is not the one it is committed to: context %lld, claimed or secret was changed%s",
+						  (long long) damage->context_id, others);
+	}
+	gl_report_pass(verify->report, GL_CHECK_ENTRY, NULL, "log",
+				   "%lld entries with %lld records and their contexts are as they were written",
+				   (long long) verify->entries, (long long) verify->records);
+}
+
+static void
 check_context(GlVerify *verify, const GlLogEntry *entry)
 {
 	GlSalt		salt;
@@ -65,10 +129,13 @@ check_context(GlVerify *verify, const GlLogEntry *entry)
 	{
 		/* erased; whether by law, the erasure records tell */
 		gl_erasures_absent(verify, entry, GL_ERASURE_CONTEXT, 0);
-		return NULL;
+		return;
 	}
 	if (!gl_log_context(verify->log, entry->context_id, &context))
-		return psprintf("its context %lld is gone", (long long) entry->context_id);
+	{
+		note_context(verify, entry, true);
+		return;
+	}
 	if (entry->claimed.length > 0)
 	{
 		gl_buffer_init(&joined, gl_grow);
@@ -80,9 +147,7 @@ check_context(GlVerify *verify, const GlLogEntry *entry)
 	gl_salt(entry->secret, GL_SALT_CONTEXT, 0, &salt);
 	gl_context_commitment(&salt, context.data, context.length, &commitment);
 	if (!gl_hash_equal(&commitment, &entry->context_commitment))
-		return psprintf("its context is not the one it is committed to: context %lld, claimed or secret was changed",
-						(long long) entry->context_id);
-	return NULL;
+		note_context(verify, entry, false);
 }
 
 static bool
@@ -116,21 +181,15 @@ header_leaf(GlVerify *verify, const GlLogEntry *entry, GlHash *leaf)
 bool
 gl_entry_check(GlVerify *verify, const GlLogEntry *entry, GlHash *leaf)
 {
-	const char *problems[3];
-	int			i;
+	const char *problem = check_records(verify, entry);
 
-	problems[0] = entry->problem;
-	problems[1] = check_records(verify, entry);
-	problems[2] = check_context(verify, entry);
-	for (i = 0; i < (int) lengthof(problems); i++)
-	{
-		if (problems[i] == NULL)
-			continue;
+	/* a column that cannot be right explains the rest */
+	if (entry->problem != NULL)
+		problem = entry->problem;
+	else
+		check_context(verify, entry);
+	if (problem != NULL)
 		gl_report_log(verify->report, GL_CHECK_ENTRY, entry->leaf,
-					  gl_entry_name(entry->generation, entry->transaction_id), "%s", problems[i]);
-		/* the first cause: with a broken column the others only repeat it */
-		if (i == 0)
-			break;
-	}
+					  gl_entry_name(entry->generation, entry->transaction_id), "%s", problem);
 	return header_leaf(verify, entry, leaf);
 }

@@ -4,33 +4,18 @@
  */
 #include "verify/log.h"
 
-#include "access/genam.h"
-#include "access/heapam.h"
 #include "access/htup_details.h"
-#include "access/tableam.h"
-#include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
 #include "utils/pg_lsn.h"
-#include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
 #include "core/catalog.h"
 #include "ledger/rows.h"
-
-/* An index scan that is restarted for every look-up: opening one would cost more than the look-up. */
-typedef struct GlProbe
-{
-	Relation	heap;
-	Relation	index;
-	IndexScanDesc scan;
-	TupleTableSlot *slot;
-	ScanKeyData keys[2];
-	int			nkeys;
-} GlProbe;
+#include "verify/probe.h"
 
 /* Sessions come interleaved, and each repeats its context from entry to entry. */
 #define CONTEXT_SLOTS 64
@@ -45,7 +30,6 @@ typedef struct GlContextSlot
 
 struct GlLog
 {
-	Snapshot	snapshot;
 	GlProbe		entries;
 	GlProbe		chunks;
 	GlProbe		personals;
@@ -62,39 +46,16 @@ struct GlLog
 	int64		personal_read;
 };
 
-static void
-probe_open(GlProbe *probe, GlRelation heap, GlRelation index, Snapshot snapshot, int nkeys)
-{
-	probe->heap = gl_relation_open(heap, AccessShareLock);
-	probe->index = index_open(gl_relation_oid(index), AccessShareLock);
-	probe->scan = index_beginscan(probe->heap, probe->index, snapshot, nkeys, 0);
-	probe->slot = table_slot_create(probe->heap, NULL);
-	probe->nkeys = nkeys;
-}
-
-static void
-probe_close(GlProbe *probe)
-{
-	ExecDropSingleTupleTableSlot(probe->slot);
-	index_endscan(probe->scan);
-	index_close(probe->index, NoLock);
-	table_close(probe->heap, NoLock);
-}
-
 /* Start again at the rows of one transaction. */
 static void
-probe_transaction(GlProbe *probe, uint32 generation, uint64 transaction_id)
+start_transaction(GlProbe *probe, uint32 generation, uint64 transaction_id)
 {
-	ScanKeyInit(&probe->keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum((int32) generation));
-	ScanKeyInit(&probe->keys[1], 2, BTEqualStrategyNumber, F_XID8EQ,
-				FullTransactionIdGetDatum(FullTransactionIdFromU64(transaction_id)));
-	index_rescan(probe->scan, probe->keys, probe->nkeys, NULL, 0);
-}
+	ScanKeyData keys[2];
 
-static bool
-probe_next(GlProbe *probe)
-{
-	return index_getnext_slot(probe->scan, ForwardScanDirection, probe->slot);
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum((int32) generation));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_XID8EQ,
+				FullTransactionIdGetDatum(FullTransactionIdFromU64(transaction_id)));
+	gl_probe_start(probe, keys, 2);
 }
 
 GlLog *
@@ -103,11 +64,10 @@ gl_log_open(Snapshot snapshot)
 	GlLog	   *log = palloc0(sizeof(GlLog));
 	int			i;
 
-	log->snapshot = snapshot;
-	probe_open(&log->entries, GL_REL_ENTRY, GL_REL_ENTRY_PKEY, snapshot, 2);
-	probe_open(&log->chunks, GL_REL_RECORD_CHUNK, GL_REL_RECORD_CHUNK_PKEY, snapshot, 2);
-	probe_open(&log->personals, GL_REL_PERSONAL, GL_REL_PERSONAL_PKEY, snapshot, 2);
-	probe_open(&log->contexts, GL_REL_CONTEXT, GL_REL_CONTEXT_PKEY, snapshot, 1);
+	gl_probe_open(&log->entries, GL_REL_ENTRY, gl_relation_oid(GL_REL_ENTRY_PKEY), snapshot, 2);
+	gl_probe_open(&log->chunks, GL_REL_RECORD_CHUNK, gl_relation_oid(GL_REL_RECORD_CHUNK_PKEY), snapshot, 2);
+	gl_probe_open(&log->personals, GL_REL_PERSONAL, gl_relation_oid(GL_REL_PERSONAL_PKEY), snapshot, 2);
+	gl_probe_open(&log->contexts, GL_REL_CONTEXT, gl_relation_oid(GL_REL_CONTEXT_PKEY), snapshot, 1);
 	for (i = 0; i < CONTEXT_SLOTS; i++)
 	{
 		gl_buffer_init(&log->context_slots[i].content, gl_grow);
@@ -120,10 +80,10 @@ gl_log_open(Snapshot snapshot)
 void
 gl_log_close(GlLog *log)
 {
-	probe_close(&log->entries);
-	probe_close(&log->chunks);
-	probe_close(&log->personals);
-	probe_close(&log->contexts);
+	gl_probe_close(&log->entries);
+	gl_probe_close(&log->chunks);
+	gl_probe_close(&log->personals);
+	gl_probe_close(&log->contexts);
 }
 
 /* A column of a fixed size; says so in `problem` if it has another. */
@@ -156,12 +116,9 @@ read_bytes(TupleTableSlot *slot, int column)
 static void
 read_entry(TupleTableSlot *slot, GlLogEntry *entry)
 {
-	Datum	   *values;
-	bool	   *nulls;
+	const Datum *values = slot->tts_values;
+	const bool *nulls = slot->tts_isnull;
 
-	slot_getallattrs(slot);
-	values = slot->tts_values;
-	nulls = slot->tts_isnull;
 	entry->problem = NULL;
 	entry->position = DatumGetLSN(values[Anum_gl_entry_position - 1]);
 	entry->time = gl_unix_time(DatumGetTimestampTz(values[Anum_gl_entry_entry_time - 1]));
@@ -190,8 +147,8 @@ gl_log_fetch(GlLog *log, uint32 generation, uint64 transaction_id, GlLogEntry *e
 {
 	GlProbe    *probe = &log->entries;
 
-	probe_transaction(probe, generation, transaction_id);
-	if (!probe_next(probe))
+	start_transaction(probe, generation, transaction_id);
+	if (!gl_probe_next(probe))
 		return false;
 	entry->leaf = GL_NO_LEAF;
 	entry->generation = generation;
@@ -225,15 +182,14 @@ walk_chunks(GlLog *log, const GlLogEntry *entry, GlRecordFunction function, void
 {
 	TupleTableSlot *slot = log->chunks.slot;
 
-	probe_transaction(&log->chunks, entry->generation, entry->transaction_id);
-	while (probe_next(&log->chunks))
+	start_transaction(&log->chunks, entry->generation, entry->transaction_id);
+	while (gl_probe_next(&log->chunks))
 	{
 		struct varlena *content;
 		GlBytes		stream;
 		bool		sound;
 
 		log->chunks_read++;
-		slot_getallattrs(slot);
 		if (DatumGetInt64(slot->tts_values[Anum_gl_record_chunk_first_record - 1]) != (int64) *count)
 			return psprintf("record %llu is missing", (unsigned long long) *count);
 		content = PG_DETOAST_DATUM_PACKED(slot->tts_values[Anum_gl_record_chunk_content - 1]);
@@ -277,18 +233,18 @@ gl_log_context(GlLog *log, int64 context_id, GlBytes *content)
 
 	if (!cached->used || cached->context_id != context_id)
 	{
-		ScanKeyInit(&probe->keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(context_id));
-		index_rescan(probe->scan, probe->keys, 1, NULL, 0);
+		ScanKeyData key;
+
+		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(context_id));
+		gl_probe_start(probe, &key, 1);
 		cached->used = true;
 		cached->context_id = context_id;
-		cached->exists = probe_next(probe);
+		cached->exists = gl_probe_next(probe);
 		cached->content.length = 0;
 		if (cached->exists)
 		{
-			GlBytes		bytes;
+			GlBytes		bytes = gl_bytea_bytes(gl_probe_value(probe, Anum_gl_context_content));
 
-			slot_getallattrs(probe->slot);
-			bytes = gl_bytea_bytes(probe->slot->tts_values[Anum_gl_context_content - 1]);
 			gl_buffer_append(&cached->content, bytes.data, bytes.length);
 		}
 	}
@@ -300,12 +256,8 @@ gl_log_context(GlLog *log, int64 context_id, GlBytes *content)
 static void
 personal_step(GlLog *log)
 {
-	log->personal_row = probe_next(&log->personals);
-	if (log->personal_row)
-	{
-		log->personal_read++;
-		slot_getallattrs(log->personals.slot);
-	}
+	log->personal_row = gl_probe_next(&log->personals);
+	log->personal_read += log->personal_row;
 }
 
 bool
@@ -316,7 +268,7 @@ gl_log_personal(GlLog *log, const GlLogEntry *entry, uint64 record, GlBytes *con
 	if (!log->personal_open || log->personal_generation != entry->generation ||
 		log->personal_transaction != entry->transaction_id)
 	{
-		probe_transaction(&log->personals, entry->generation, entry->transaction_id);
+		start_transaction(&log->personals, entry->generation, entry->transaction_id);
 		log->personal_open = true;
 		log->personal_generation = entry->generation;
 		log->personal_transaction = entry->transaction_id;

@@ -80,6 +80,8 @@ extern bool gl_leaves_next(GlLeaves *leaves, int64 limit, GlLeaf *leaf);
 
 /* Check all of an entry and hand its records on; `leaf` gets its leaf hash. False if it cannot be computed. */
 extern bool gl_entry_check(GlVerify *verify, const GlLogEntry *entry, GlHash *leaf);
+/* Contexts that entries are not committed to, one finding each. */
+extern void gl_contexts_check(GlVerify *verify);
 /* Give one record to those who follow records of its kind. */
 extern void gl_content_record(GlVerify *verify, const GlLogEntry *entry, uint64 number, GlBytes bytes);
 
@@ -116,11 +118,10 @@ extern GlStoredSeal *gl_seal_before(Snapshot snapshot, int64 size, MemoryContext
 extern int64 gl_seal_size(const GlStoredSeal *row);
 /* Is this transaction visible in the seal's snapshot? */
 extern bool gl_seal_sees(const GlStoredSeal *row, uint64 transaction_id);
-/*
- * Everything in the seal that can be told without the tree; `previous` is NULL for the first, chained says whether its
- * leaf hash can be relied on. Returns false if the content cannot be this seal's.
- */
-extern bool gl_seal_check(GlVerify *verify, const GlStoredSeal *row, const GlStoredSeal *previous, bool chained);
+/* Does its content name the seal before (NULL: none)? */
+extern bool gl_seal_follows(const GlStoredSeal *row, const GlStoredSeal *previous);
+/* A seal whose content is authentic: columns, and what can be told from the one before (NULL: none or not authentic). */
+extern void gl_seal_check(GlVerify *verify, const GlStoredSeal *row, const GlStoredSeal *previous);
 
 /* --- tree.c --- */
 

@@ -73,6 +73,8 @@ typedef struct GlNaming
 	TupleDesc	descriptor;
 	TupleTableSlot *input;
 	Tuplesortstate *sort;
+	GlNarrow   *narrow;			/* keys that may differ; NULL: all */
+	bool		counting;		/* first pass: filling it */
 	bloom_filter *changed;		/* with since: keys that have events */
 	GlBuffer	key;
 	List	   *resets;			/* of GlReset *, in order */
@@ -119,7 +121,7 @@ make_key(GlNaming *naming, GlBytes row)
 		return;
 	rest.data = key->data;
 	rest.length = key->length;
-	gl_sum_hash(rest, &hash);
+	gl_sum_hash(0, rest, &hash);
 	key->length = 0;
 	gl_buffer_append(key, hash.bytes, GL_HASH_SIZE);
 }
@@ -128,10 +130,21 @@ static void
 put_event(GlNaming *naming, const GlState *state, uint64 command, GlPhase phase)
 {
 	TupleTableSlot *slot = naming->input;
-	MemoryContext old = MemoryContextSwitchTo(naming->key_memory);
+	MemoryContext old;
+	GlBytes		key;
 
+	key.data = naming->key.data;
+	key.length = naming->key.length;
+	if (naming->counting)
+	{
+		gl_narrow_count(naming->narrow, key, state->relation, state->row, phase == PHASE_PRODUCE);
+		return;
+	}
+	if (naming->narrow != NULL && !gl_narrow_wants(naming->narrow, key))
+		return;
+	old = MemoryContextSwitchTo(naming->key_memory);
 	ExecClearTuple(slot);
-	slot->tts_values[COLUMN_KEY] = gl_bytea(naming->key.data, naming->key.length);
+	slot->tts_values[COLUMN_KEY] = gl_bytea(key.data, key.length);
 	slot->tts_values[COLUMN_ORDER] = Int64GetDatum((int64) state->order);
 	slot->tts_values[COLUMN_COMMAND] = Int64GetDatum((int64) command);
 	slot->tts_values[COLUMN_PHASE] = Int64GetDatum(phase);
@@ -147,10 +160,17 @@ put_event(GlNaming *naming, const GlState *state, uint64 command, GlPhase phase)
 }
 
 static void
-put_change(GlNaming *naming, GlState *state, GlBytes row, uint64 command, GlPhase phase)
+put_change(GlNaming *naming, GlState *state, GlBytes row, bool erased, uint64 command, GlPhase phase)
 {
 	state->row = row;
 	make_key(naming, row);
+	if (erased && naming->counting)
+	{
+		GlBytes		key = {naming->key.data, naming->key.length};
+
+		/* no sum can tell what an erased value was */
+		gl_narrow_suspect(naming->narrow, key);
+	}
 	if (naming->changed != NULL)
 		bloom_add_element(naming->changed, naming->key.data, naming->key.length);
 	put_event(naming, state, command, phase);
@@ -191,9 +211,9 @@ collect_record(void *arg, const GlLogEntry *entry, uint64 number, GlBytes bytes)
 		!gl_rows_of(naming->verify, naming->table, entry, number, &record, false, &rows))
 		return;
 	if (rows.has_old)
-		put_change(naming, &state, rows.old_row, record.command_id, PHASE_CONSUME);
+		put_change(naming, &state, rows.old_row, rows.erased, record.command_id, PHASE_CONSUME);
 	if (rows.has_new)
-		put_change(naming, &state, rows.new_row, record.command_id, PHASE_PRODUCE);
+		put_change(naming, &state, rows.new_row, rows.erased, record.command_id, PHASE_PRODUCE);
 }
 
 static void
@@ -594,13 +614,28 @@ open_types(GlNaming *naming)
 		naming->has_key |= ((const GlLedgerColumn *) lfirst(cell))->key_ordinal > 0;
 }
 
+/* All changes in the log, then all rows in the table. */
+static void
+collect(GlNaming *naming)
+{
+	ListCell   *cell;
+
+	gl_log_walk(naming->verify, collect_record, naming);
+	foreach(cell, naming->table->ledger->relations)
+	{
+		const GlLedgerRelation *relation = lfirst(cell);
+
+		if (OidIsValid(relation->relation) && get_rel_relkind(relation->relation) == RELKIND_RELATION)
+			collect_relation(naming, relation);
+	}
+}
+
 void
 gl_naming_check(GlVerify *verify, GlTable *table, GlNamingResult *result)
 {
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "govledger naming", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(memory);
 	GlNaming   *naming = palloc0(sizeof(GlNaming));
-	ListCell   *cell;
 
 	memset(result, 0, sizeof(*result));
 	naming->verify = verify;
@@ -613,14 +648,18 @@ gl_naming_check(GlVerify *verify, GlTable *table, GlNamingResult *result)
 	open_sort(naming);
 	if (verify->since > 0)
 		naming->changed = bloom_create(Max(verify->records, 1000), Max(work_mem / 4, 1024), 0);
-	gl_log_walk(verify, collect_record, naming);
-	foreach(cell, table->ledger->relations)
+	else
 	{
-		const GlLedgerRelation *relation = lfirst(cell);
-
-		if (OidIsValid(relation->relation) && get_rel_relkind(relation->relation) == RELKIND_RELATION)
-			collect_relation(naming, relation);
+		naming->narrow = gl_narrow_open();
+		naming->counting = true;
+		collect(naming);
+		naming->counting = false;
+		/* a reset takes rows away without naming them, so there is nothing to subtract */
+		if (naming->resets != NIL)
+			naming->narrow = NULL;
+		naming->resets = NIL;
 	}
+	collect(naming);
 	walk_events(naming);
 	tuplesort_end(naming->sort);
 	ExecDropSingleTupleTableSlot(naming->input);

@@ -4,40 +4,33 @@
  */
 #include "verify/log.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
 #include "core/catalog.h"
 #include "ledger/rows.h"
+#include "verify/probe.h"
 
 /* The row in hand, the one before it, and the one after. */
 #define SEALS_KEPT 3
 
 struct GlSeals
 {
-	Relation	heap;
-	Relation	index;
-	SysScanDesc scan;
+	GlProbe		probe;
 	GlStoredSeal	rows[SEALS_KEPT];
 	int			next;
 };
 
 static void
-read_row(GlStoredSeal *row, Relation heap, HeapTuple tuple)
+read_row(GlStoredSeal *row, const GlProbe *probe)
 {
-	Datum		values[Natts_gl_seal];
-	bool		nulls[Natts_gl_seal];
+	const Datum *values = probe->slot->tts_values;
 	GlBytes		bytes;
 
-	heap_deform_tuple(tuple, RelationGetDescr(heap), values, nulls);
 	row->height = DatumGetInt64(values[Anum_gl_seal_height - 1]);
 	row->first_leaf = DatumGetInt64(values[Anum_gl_seal_first_leaf - 1]);
 	row->tree_size = DatumGetInt64(values[Anum_gl_seal_tree_size - 1]);
@@ -66,25 +59,23 @@ gl_seals_open(Snapshot snapshot, int64 from_height)
 	for (i = 0; i < SEALS_KEPT; i++)
 		seals->rows[i].memory = AllocSetContextCreate(CurrentMemoryContext, "govledger seal",
 													  ALLOCSET_SMALL_SIZES);
-	seals->heap = gl_relation_open(GL_REL_SEAL, AccessShareLock);
-	seals->index = index_open(gl_relation_oid(GL_REL_SEAL_PKEY), AccessShareLock);
+	gl_probe_open(&seals->probe, GL_REL_SEAL, gl_relation_oid(GL_REL_SEAL_PKEY), snapshot, 1);
 	ScanKeyInit(&key, Anum_gl_seal_height, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(from_height));
-	seals->scan = systable_beginscan_ordered(seals->heap, seals->index, snapshot, 1, &key);
+	gl_probe_start(&seals->probe, &key, 1);
 	return seals;
 }
 
 GlStoredSeal *
 gl_seals_next(GlSeals *seals)
 {
-	HeapTuple	tuple = systable_getnext_ordered(seals->scan, ForwardScanDirection);
-	GlStoredSeal  *row = &seals->rows[seals->next];
+	GlStoredSeal *row = &seals->rows[seals->next];
 	MemoryContext old;
 
-	if (!HeapTupleIsValid(tuple))
+	if (!gl_probe_next(&seals->probe))
 		return NULL;
 	MemoryContextReset(row->memory);
 	old = MemoryContextSwitchTo(row->memory);
-	read_row(row, seals->heap, tuple);
+	read_row(row, &seals->probe);
 	MemoryContextSwitchTo(old);
 	seals->next = (seals->next + 1) % SEALS_KEPT;
 	return row;
@@ -95,9 +86,7 @@ gl_seals_close(GlSeals *seals)
 {
 	int			i;
 
-	systable_endscan_ordered(seals->scan);
-	index_close(seals->index, NoLock);
-	table_close(seals->heap, NoLock);
+	gl_probe_close(&seals->probe);
 	for (i = 0; i < SEALS_KEPT; i++)
 		MemoryContextDelete(seals->rows[i].memory);
 	pfree(seals);
@@ -108,27 +97,24 @@ GlStoredSeal *
 gl_seal_before(Snapshot snapshot, int64 size, MemoryContext memory)
 {
 	MemoryContext old = MemoryContextSwitchTo(memory);
-	GlStoredSeal  *row = palloc0(sizeof(GlStoredSeal));
-	Relation	heap = gl_relation_open(GL_REL_SEAL, AccessShareLock);
-	Relation	index = index_open(gl_relation_oid(GL_REL_SEAL_PKEY), AccessShareLock);
-	SysScanDesc scan = systable_beginscan_ordered(heap, index, snapshot, 0, NULL);
-	HeapTuple	tuple;
+	GlStoredSeal *row = palloc0(sizeof(GlStoredSeal));
+	GlProbe		probe;
+	ScanKeyData key;
 	bool		found = false;
 
-	while (!found && HeapTupleIsValid(tuple = systable_getnext_ordered(scan, BackwardScanDirection)))
+	gl_probe_open(&probe, GL_REL_SEAL, gl_relation_oid(GL_REL_SEAL_PKEY), snapshot, 1);
+	ScanKeyInit(&key, Anum_gl_seal_height, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(PG_INT64_MIN));
+	gl_probe_start(&probe, &key, 1);
+	while (!found && gl_probe_previous(&probe))
 	{
-		bool		isnull;
-
 		CHECK_FOR_INTERRUPTS();
-		if (DatumGetInt64(heap_getattr(tuple, Anum_gl_seal_tree_size, RelationGetDescr(heap), &isnull)) > size)
+		if (DatumGetInt64(gl_probe_value(&probe, Anum_gl_seal_tree_size)) > size)
 			continue;
-		read_row(row, heap, tuple);
+		read_row(row, &probe);
 		row->memory = memory;
 		found = true;
 	}
-	systable_endscan_ordered(scan);
-	index_close(index, NoLock);
-	table_close(heap, NoLock);
+	gl_probe_close(&probe);
 	MemoryContextSwitchTo(old);
 	return found ? row : NULL;
 }
@@ -149,13 +135,10 @@ gl_seal_sees(const GlStoredSeal *row, uint64 transaction_id)
 											row->snapshot));
 }
 
-/* Is the seal the successor of the one before, as far as servers, time and snapshots go? */
+/* Is the seal the successor of the one before, as far as servers and time go? */
 static const char *
-check_succession(const GlStoredSeal *row, const GlStoredSeal *previous)
+check_succession(const GlSeal *now, const GlSeal *before)
 {
-	const GlSeal *now = &row->seal;
-	const GlSeal *before = &previous->seal;
-
 	if (now->time < before->time)
 		return "its time lies before that of the previous seal";
 	if (now->generation < before->generation)
@@ -168,9 +151,6 @@ check_succession(const GlStoredSeal *row, const GlStoredSeal *previous)
 		return "its epoch lies before that of the previous seal";
 	if (now->timeline != before->timeline && now->epoch == before->epoch)
 		return "another timeline sealed it in the same epoch";
-	if (DatumGetUInt64(DirectFunctionCall1(pg_snapshot_xmax, row->snapshot)) <
-		DatumGetUInt64(DirectFunctionCall1(pg_snapshot_xmax, previous->snapshot)))
-		return "its snapshot lies before that of the previous seal";
 	return NULL;
 }
 
@@ -187,42 +167,35 @@ check_columns(const GlStoredSeal *row)
 						(long long) gl_seal_size(row), (long long) row->tree_size);
 	if (seal->time != row->sealed_at)
 		return "the column sealed_at is not the time in its content";
-	if (row->first_leaf < 0 || row->first_leaf >= row->tree_size - 1)
-		return "it closes a block without entries";
 	return NULL;
 }
 
 bool
-gl_seal_check(GlVerify *verify, const GlStoredSeal *row, const GlStoredSeal *previous, bool chained)
+gl_seal_follows(const GlStoredSeal *row, const GlStoredSeal *previous)
 {
 	static const GlHash zero;
+
+	return row->parsed && gl_hash_equal(&row->seal.previous_seal, previous != NULL ? &previous->leaf : &zero);
+}
+
+void
+gl_seal_check(GlVerify *verify, const GlStoredSeal *row, const GlStoredSeal *previous)
+{
 	char	   *name = psprintf("seal %lld", (long long) row->height);
-	int64		leaf = row->tree_size - 1;
-	int64		first = previous != NULL ? gl_seal_size(previous) : 0;
+	int64		leaf = gl_seal_size(row) - 1;
 	const char *problem;
 
-	if (!row->parsed)
-	{
-		gl_report_log(verify->report, GL_CHECK_SEAL, leaf, name, "its content is not a seal");
-		return false;
-	}
 	if (!gl_bytes_equal(row->seal.origin, verify->origin))
 		gl_report_log(verify->report, GL_CHECK_SEAL, leaf, name, "its content names another origin: %s",
 					  gl_shown(row->seal.origin, false));
 	problem = check_columns(row);
+	if (problem == NULL && previous != NULL && row->first_leaf != gl_seal_size(previous))
+		problem = psprintf("its column first_leaf says leaf %lld, but the block before ends with leaf %lld",
+						   (long long) row->first_leaf, (long long) gl_seal_size(previous) - 1);
+	if (problem == NULL && row->first_leaf >= gl_seal_size(row) - 1)
+		problem = "it closes a block without entries";
+	if (problem == NULL && previous != NULL && previous->parsed)
+		problem = check_succession(&row->seal, &previous->seal);
 	if (problem != NULL)
 		gl_report_log(verify->report, GL_CHECK_SEAL, leaf, name, "%s", problem);
-	if (row->first_leaf != first && (previous == NULL || chained))
-		gl_report_log(verify->report, GL_CHECK_SEAL, leaf, name,
-					  "its block begins at leaf %lld, but the one before ends with leaf %lld",
-					  (long long) row->first_leaf, (long long) first - 1);
-	if (previous != NULL && previous->parsed)
-	{
-		problem = check_succession(row, previous);
-		if (problem != NULL)
-			gl_report_log(verify->report, GL_CHECK_SEAL, leaf, name, "%s", problem);
-	}
-	if (!chained)
-		return true;
-	return gl_hash_equal(&row->seal.previous_seal, previous != NULL ? &previous->leaf : &zero);
 }

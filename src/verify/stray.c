@@ -38,8 +38,8 @@ enum
 
 struct GlStrays
 {
-	GlStoredSeal  *newest;			/* NULL: nothing is sealed */
-	GlStoredSeal  *start;			/* the seal that `since` begins at */
+	GlStoredSeal *newest;			/* NULL: nothing is sealed */
+	GlStoredSeal *start;			/* the seal that `since` begins at */
 	GlSum		leaves;
 	GlSum		entries;
 	TupleDesc	descriptor;
@@ -83,7 +83,7 @@ hash_entry(uint32 generation, uint64 transaction_id, GlHash *hash)
 	gl_put_u64(bytes + 4, transaction_id);
 	row.data = bytes;
 	row.length = sizeof(bytes);
-	gl_sum_hash(row, hash);
+	gl_sum_hash(0, row, hash);
 }
 
 void

@@ -13,7 +13,10 @@
 /* More relations than any table has; a larger number in a record is damage. */
 #define RELATIONS_MAX (1 << 24)
 
-static uint8 run_key[GL_HASH_SIZE];
+/* As long as the sum is wide: a longer one would only cost a block of SHA-256 in many rows. */
+#define KEY_SIZE 16
+
+static uint8 run_key[KEY_SIZE];
 
 void
 gl_sum_key(void)
@@ -25,12 +28,15 @@ gl_sum_key(void)
 }
 
 void
-gl_sum_hash(GlBytes row, GlHash *hash)
+gl_sum_hash(int relation, GlBytes row, GlHash *hash)
 {
+	uint8		prefix[KEY_SIZE + 4];
 	GlBytes		parts[2];
 
-	parts[0].data = run_key;
-	parts[0].length = sizeof(run_key);
+	memcpy(prefix, run_key, KEY_SIZE);
+	gl_put_u32(prefix + KEY_SIZE, (uint32) relation);
+	parts[0].data = prefix;
+	parts[0].length = sizeof(prefix);
 	parts[1] = row;
 	gl_sha256_parts(parts, 2, hash);
 }
@@ -121,12 +127,12 @@ gl_sums_record(GlVerify *verify, const GlLogEntry *entry, uint64 number, const G
 		table->erased = true;
 	if (rows.has_old)
 	{
-		gl_sum_hash(rows.old_row, &hash);
+		gl_sum_hash((int) record->relation_id, rows.old_row, &hash);
 		gl_sum_subtract(sum, &hash);
 	}
 	if (rows.has_new)
 	{
-		gl_sum_hash(rows.new_row, &hash);
+		gl_sum_hash((int) record->relation_id, rows.new_row, &hash);
 		gl_sum_add(sum, &hash);
 	}
 }

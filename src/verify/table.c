@@ -31,7 +31,7 @@ scan_relation(GlVerify *verify, GlTable *table, const GlLedgerRelation *relation
 
 	while (gl_scan_next(scan, &row))
 	{
-		gl_sum_hash(row, &hash);
+		gl_sum_hash(relation->relation_id, row, &hash);
 		gl_sum_add(&sum, &hash);
 	}
 	gl_scan_close(scan);

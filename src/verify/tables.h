@@ -57,7 +57,7 @@ extern List *gl_tables_relations(Snapshot snapshot);
 /* --- sum.c --- */
 
 extern void gl_sum_key(void);
-extern void gl_sum_hash(GlBytes row, GlHash *hash);
+extern void gl_sum_hash(int relation, GlBytes row, GlHash *hash);
 extern void gl_sum_add(GlSum *sum, const GlHash *hash);
 extern void gl_sum_subtract(GlSum *sum, const GlHash *hash);
 extern bool gl_sum_equal(const GlSum *a, const GlSum *b);
@@ -136,6 +136,18 @@ typedef struct GlOwnerScope
 
 extern void gl_owner_enter(GlOwnerScope *scope, Oid owner);
 extern void gl_owner_leave(const GlOwnerScope *scope);
+
+/* --- narrow.c --- */
+
+typedef struct GlNarrow GlNarrow;
+
+extern GlNarrow *gl_narrow_open(void);
+/* Count a row under a key: what is added on one side must be taken away on the other. */
+extern void gl_narrow_count(GlNarrow *narrow, GlBytes key, int relation, GlBytes row, bool add);
+/* Look at this key whatever the sums say. */
+extern void gl_narrow_suspect(GlNarrow *narrow, GlBytes key);
+/* After all was counted: may rows of this key differ? */
+extern bool gl_narrow_wants(const GlNarrow *narrow, GlBytes key);
 
 /* --- table.c, naming.c --- */
 

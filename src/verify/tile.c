@@ -4,26 +4,18 @@
  */
 #include "verify/log.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "access/tableam.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 
 #include "core/catalog.h"
 #include "format/tile.h"
 #include "ledger/rows.h"
+#include "verify/probe.h"
 
 struct GlTiles
 {
-	Relation	heap;
-	Relation	index;
-	IndexScanDesc scan;
-	TupleTableSlot *slot;
+	GlProbe		probe;
 	MemoryContext memory;		/* of the row in hand */
-	Snapshot	snapshot;
 };
 
 GlTiles *
@@ -31,11 +23,7 @@ gl_tiles_open(Snapshot snapshot)
 {
 	GlTiles    *tiles = palloc0(sizeof(GlTiles));
 
-	tiles->snapshot = snapshot;
-	tiles->heap = gl_relation_open(GL_REL_TILE, AccessShareLock);
-	tiles->index = index_open(gl_relation_oid(GL_REL_TILE_PKEY), AccessShareLock);
-	tiles->scan = index_beginscan(tiles->heap, tiles->index, snapshot, 2, 0);
-	tiles->slot = table_slot_create(tiles->heap, NULL);
+	gl_probe_open(&tiles->probe, GL_REL_TILE, gl_relation_oid(GL_REL_TILE_PKEY), snapshot, 2);
 	tiles->memory = AllocSetContextCreate(CurrentMemoryContext, "govledger tile", ALLOCSET_DEFAULT_SIZES);
 	return tiles;
 }
@@ -43,10 +31,7 @@ gl_tiles_open(Snapshot snapshot)
 void
 gl_tiles_close(GlTiles *tiles)
 {
-	ExecDropSingleTupleTableSlot(tiles->slot);
-	index_endscan(tiles->scan);
-	index_close(tiles->index, NoLock);
-	table_close(tiles->heap, NoLock);
+	gl_probe_close(&tiles->probe);
 	MemoryContextDelete(tiles->memory);
 }
 
@@ -57,17 +42,14 @@ find_tile(GlTiles *tiles, int level, int64 n)
 
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum((int16) level));
 	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(n));
-	index_rescan(tiles->scan, keys, 2, NULL, 0);
-	if (!index_getnext_slot(tiles->scan, ForwardScanDirection, tiles->slot))
-		return false;
-	slot_getallattrs(tiles->slot);
-	return true;
+	gl_probe_start(&tiles->probe, keys, 2);
+	return gl_probe_next(&tiles->probe);
 }
 
 static bool
-read_root(TupleTableSlot *slot, GlHash *root)
+read_root(const GlTiles *tiles, GlHash *root)
 {
-	GlBytes		bytes = gl_bytea_bytes(slot->tts_values[Anum_gl_tile_root - 1]);
+	GlBytes		bytes = gl_bytea_bytes(gl_probe_value(&tiles->probe, Anum_gl_tile_root));
 
 	if (bytes.length != GL_HASH_SIZE)
 		return false;
@@ -84,8 +66,8 @@ gl_tile_fetch(GlTiles *tiles, int level, int64 n, GlTileRow *row)
 		return false;
 	MemoryContextReset(tiles->memory);
 	old = MemoryContextSwitchTo(tiles->memory);
-	row->ok = read_root(tiles->slot, &row->root);
-	row->hashes = gl_bytea_bytes(tiles->slot->tts_values[Anum_gl_tile_hashes - 1]);
+	row->ok = read_root(tiles, &row->root);
+	row->hashes = gl_bytea_bytes(gl_probe_value(&tiles->probe, Anum_gl_tile_hashes));
 	row->ok = row->ok && row->hashes.length == GL_TILE_BYTES;
 	MemoryContextSwitchTo(old);
 	return true;
@@ -113,7 +95,7 @@ check_tile(GlVerify *verify, int level, int64 n)
 	for (i = 0; i < GL_TILE_WIDTH; i++)
 	{
 		/* a missing one was reported with its own level */
-		if (find_tile(tiles, level - 1, n * GL_TILE_WIDTH + i) && read_root(tiles->slot, &root) &&
+		if (find_tile(tiles, level - 1, n * GL_TILE_WIDTH + i) && read_root(tiles, &root) &&
 			memcmp(root.bytes, row.hashes.data + (size_t) i * GL_HASH_SIZE, GL_HASH_SIZE) != 0)
 			gl_report_log(report, GL_CHECK_TILE, GL_NO_LEAF, name,
 						  "its hash %d is not the root of tile %d/%lld", i, level - 1,
@@ -129,11 +111,10 @@ check_beyond(GlVerify *verify, int level, int64 expected)
 
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum((int16) level));
 	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_INT8GE, Int64GetDatum(expected));
-	index_rescan(tiles->scan, keys, 2, NULL, 0);
-	while (index_getnext_slot(tiles->scan, ForwardScanDirection, tiles->slot))
+	gl_probe_start(&tiles->probe, keys, 2);
+	while (gl_probe_next(&tiles->probe))
 	{
-		bool		isnull;
-		int64		n = DatumGetInt64(slot_getattr(tiles->slot, Anum_gl_tile_n, &isnull));
+		int64		n = DatumGetInt64(gl_probe_value(&tiles->probe, Anum_gl_tile_n));
 
 		gl_verify_progress(verify, "checking tiles", 0, 0);
 		gl_report_log(verify->report, GL_CHECK_TILE, GL_NO_LEAF, psprintf("tile %d/%lld", level, (long long) n),

@@ -128,8 +128,8 @@ choose_target(GlVerify *verify, Oid relation)
 static void
 choose_since(GlVerify *verify, int64 since)
 {
-	GlStoredSeal  *newest = gl_seal_before(verify->snapshot, PG_INT64_MAX, verify->memory);
-	GlStoredSeal  *start;
+	GlStoredSeal *newest = gl_seal_before(verify->snapshot, PG_INT64_MAX, verify->memory);
+	GlStoredSeal *start;
 
 	verify->tree_size = newest != NULL ? gl_seal_size(newest) : 0;
 	if (since < 0)
@@ -211,6 +211,7 @@ gl_verify(PG_FUNCTION_ARGS)
 	gl_tree_check(verify);
 	gl_strays_collect(verify);
 	gl_strays_check(verify);
+	gl_contexts_check(verify);
 	gl_tiles_check(verify);
 	gl_checkpoints_check(verify);
 	gl_keys_check(verify);

@@ -10,6 +10,7 @@
 #define GL_VERIFY_VERIFY_H
 
 #include "core/compat.h"
+#include "nodes/pg_list.h"
 #include "utils/snapshot.h"
 
 #include "format/record.h"
@@ -52,6 +53,8 @@ typedef struct GlVerify
 	GlAgainst  *against;
 	GlTiles    *tiles;
 	GlCheckpoints *checkpoints;
+
+	List	   *contexts;		/* damaged ones, see entry.c */
 
 	/* what was gone through */
 	int64		entries;

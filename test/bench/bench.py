@@ -96,11 +96,35 @@ def create_databases():
         psql(v, "VACUUM ANALYZE")
 
 
+def seal(variant):
+    """Let the variant finish what it does behind the client's back."""
+    if variant == "govledger" and psql(variant, "SELECT govledger.wait_sealed('10 min')") != "t":
+        sys.exit("bench: the log is not sealed after ten minutes")
+
+
 def settle(variant):
-    """Let the variant finish what it does behind the client's back, and start the next measurement even."""
-    if variant == "govledger":
-        psql(variant, "SELECT govledger.wait_sealed('10 min')")
+    seal(variant)
     psql(None, "CHECKPOINT")
+
+
+def processor_seconds():
+    """Processor time of the whole cluster so far, of processes that ended too."""
+    with open(os.path.join(os.environ["PGDATA"], "postmaster.pid")) as f:
+        postmaster = int(f.readline())
+    ticks = 0
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open("/proc/%s/stat" % name) as f:
+                fields = f.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(name) == postmaster:
+            ticks += sum(map(int, fields[11:15]))       # its own and that of the children that it has waited for
+        elif int(fields[1]) == postmaster:
+            ticks += sum(map(int, fields[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def copy_file():
@@ -113,34 +137,48 @@ def copy_file():
     return path
 
 
-# ---------------------------------------------------------------- loads; each returns work per second
+# ---------------------------------------------------------------- loads
+# Each returns (work per second, processor microseconds of the server per piece of work, sealing included).
+
+def measure(variant, work):
+    """work() returns (pieces of work, seconds)."""
+    settle(variant)
+    before = processor_seconds()
+    pieces, seconds = work()
+    seal(variant)
+    return pieces / seconds, (processor_seconds() - before) / pieces * 1e6
+
 
 def pgbench(variant, clients, seconds, *script, sync, seed):
+    """(transactions, seconds)"""
     out = run("pgbench", "-n", "-c", str(clients), "-j", "2" if clients > 1 else "1", "-T", "%d" % seconds, "--random-seed=%d" % seed,
               *script, DATABASE % variant, env={"PGOPTIONS": "-c synchronous_commit=%s" % sync})
     failed = int(re.search(r"number of failed transactions: (\d+)", out)[1])
     if failed:
         sys.exit("bench: %d failed transactions\n%s" % (failed, out))
-    return float(re.search(r"^tps = ([0-9.]+)", out, re.M)[1])
+    done = int(re.search(r"number of transactions actually processed: (\d+)", out)[1])
+    return done, done / float(re.search(r"^tps = ([0-9.]+)", out, re.M)[1])
+
+
+def statement(variant, pieces, *statements):
+    """(pieces, seconds of the last statement)"""
+    return pieces, psql(variant, *statements, timing=True)[-1] / 1000
 
 
 def tpcb(clients, sync):
     def load(variant, round_number):
         psql(variant, "VACUUM pgbench_branches", "VACUUM pgbench_tellers", "VACUUM pgbench_accounts")
-        settle(variant)
-        return pgbench(variant, clients, SECONDS, sync=sync, seed=round_number)
+        return measure(variant, lambda: pgbench(variant, clients, SECONDS, sync=sync, seed=round_number))
     return load
 
 
 def insert_loop(variant, round_number):
-    settle(variant)
-    ms, = psql(variant, "SET synchronous_commit = off", "CALL bench.insert_rows(%d)" % INSERT_ROWS, timing=True)[-1:]
-    return INSERT_ROWS / ms * 1000
+    return measure(variant, lambda: statement(variant, INSERT_ROWS, "SET synchronous_commit = off", "CALL bench.insert_rows(%d)" % INSERT_ROWS))
 
 
 def insert_clients(variant, round_number):
-    settle(variant)
-    return pgbench(variant, 4, max(2, SECONDS / 2), "-M", "prepared", "-f", os.path.join(HERE, "insert.pgbench"), sync="off", seed=round_number)
+    return measure(variant, lambda: pgbench(variant, 4, max(2, SECONDS / 2), "-M", "prepared", "-f", os.path.join(HERE, "insert.pgbench"),
+                                            sync="off", seed=round_number))
 
 
 sealing_seconds = {}
@@ -148,15 +186,17 @@ sealing_seconds = {}
 
 def copy(path):
     def load(variant, round_number):
+        def work():
+            done = statement(variant, COPY_ROWS, "COPY bench.bulk FROM '%s'" % path)
+            began = time.time()
+            seal(variant)
+            sealing_seconds.setdefault(variant, []).append(time.time() - began)
+            return done
+
         psql(variant, "TRUNCATE bench.bulk")
-        settle(variant)
-        ms, = psql(variant, "COPY bench.bulk FROM '%s'" % path, timing=True)
-        began = time.time()
-        settle(variant)
-        if variant == "govledger":
-            sealing_seconds.setdefault("copy", []).append(time.time() - began)
+        result = measure(variant, work)
         psql(variant, "VACUUM bench.bulk")
-        return COPY_ROWS / ms * 1000
+        return result
     return load
 
 
@@ -164,10 +204,9 @@ def update(variant, round_number):
     if number(variant, "SELECT count(*) FROM bench.bulk") != COPY_ROWS:
         sys.exit("bench: the load update needs the load copy before it")
     psql(variant, "VACUUM bench.bulk")
-    settle(variant)
     first = (round_number * UPDATE_ROWS) % COPY_ROWS
-    ms, = psql(variant, "UPDATE bench.bulk SET amount = amount + 1, kind = kind + 1 WHERE id > %d AND id <= %d" % (first, first + UPDATE_ROWS), timing=True)
-    return UPDATE_ROWS / ms * 1000
+    return measure(variant, lambda: statement(variant, UPDATE_ROWS, "UPDATE bench.bulk SET amount = amount + 1, kind = kind + 1"
+                                              " WHERE id > %d AND id <= %d" % (first, first + UPDATE_ROWS)))
 
 
 # ---------------------------------------------------------------- alternation
@@ -175,9 +214,10 @@ def update(variant, round_number):
 class Result:
     def __init__(self, title, unit, must=None, goal=None):
         self.title, self.unit, self.must, self.goal = title, unit, must, goal
-        self.plain = []
-        self.values = {v: [] for v in VARIANTS}
+        self.rates = {v: [] for v in ["plain"] + VARIANTS}
+        self.processor = {v: [] for v in ["plain"] + VARIANTS}      # microseconds a piece
         self.ratios = {v: [] for v in VARIANTS}
+        self.processor_ratios = {v: [] for v in VARIANTS}
 
 
 def alternate(result, load, rounds=ROUNDS, slow=()):
@@ -187,11 +227,14 @@ def alternate(result, load, rounds=ROUNDS, slow=()):
             if v in slow and r > 1:
                 continue
             plain = load("plain", r)
-            value = load(v, r)
-            result.plain.append(plain)
-            result.values[v].append(value)
-            result.ratios[v].append(value / plain)
-            note("%s, round %d: %s %.0f, plain %.0f %s, ratio %.2f" % (result.title, r, TITLES[v], value, plain, result.unit, value / plain))
+            mine = load(v, r)
+            for name, (rate, processor) in (("plain", plain), (v, mine)):
+                result.rates[name].append(rate)
+                result.processor[name].append(processor)
+            result.ratios[v].append(mine[0] / plain[0])
+            result.processor_ratios[v].append(plain[1] / mine[1])
+            note("%s, round %d: %s %.0f, plain %.0f %s, ratio %.2f; processor %.1f, %.1f us" % (
+                result.title, r, TITLES[v], mine[0], plain[0], result.unit, mine[0] / plain[0], mine[1], plain[1]))
     return result
 
 
@@ -408,9 +451,19 @@ def load_table(results):
              "|---" * (3 + 2 * len(names)) + "|"]
     for r in results:
         bar = "%.2f / %.2f" % (r.must, r.goal) if r.must else ""
-        absolute = [format(int(median(r.values[v])), ",") if r.values[v] else "-" for v in VARIANTS]
-        lines.append("| %s | %s %s | %s | %s | %s |" % (r.title, format(int(median(r.plain)), ","), r.unit, " | ".join(absolute), bar,
+        absolute = [format(int(median(r.rates[v])), ",") if r.rates[v] else "-" for v in VARIANTS]
+        lines.append("| %s | %s %s | %s | %s | %s |" % (r.title, format(int(median(r.rates["plain"])), ","), r.unit, " | ".join(absolute), bar,
                                                       " | ".join(ratio_text(r.ratios[v]) for v in VARIANTS)))
+    return lines
+
+
+def processor_table(results):
+    names = [TITLES[v] for v in ["plain"] + VARIANTS]
+    lines = ["| processor time, µs each, sealing included | %s | %s |" % (" | ".join(names), " | ".join("ratio " + n for n in names[1:])),
+             "|---" * (2 * len(names)) + "|"]
+    for r in results:
+        lines.append("| %s | %s | %s |" % (r.title, " | ".join("%.1f" % median(r.processor[v]) if r.processor[v] else "-" for v in ["plain"] + VARIANTS),
+                                           " | ".join(ratio_text(r.processor_ratios[v]) for v in VARIANTS)))
     return lines
 
 
@@ -424,9 +477,9 @@ def main():
              "TPC-B scale %d, %g s a run, %d round%s; median (smallest-largest) of the ratios to the plain run just before." % (SCALE, SECONDS, ROUNDS, "s" if ROUNDS > 1 else ""),
              "Settings: " + ", ".join(SETTINGS) + ".", ""]
     if results:
-        lines += load_table(results)
-    if sealing_seconds:
-        lines += ["", "After the COPY committed, its entry was signed %.1f s later (median)." % median(sealing_seconds["copy"])]
+        lines += load_table(results) + [""] + processor_table(results)
+    if "govledger" in sealing_seconds:
+        lines += ["", "After the COPY committed, its entry was signed %.1f s later (median)." % median(sealing_seconds["govledger"])]
     if "govledger" in VARIANTS:
         if "storage" in LOADS:
             path = copy_file()

@@ -100,7 +100,7 @@ row() {
 }
 
 # of NUMBER: what the work column of that row holds.
-of() { quietly "SELECT r.$column::text FROM $table r WHERE $(row "$1")"; }
+of() { quietly "SELECT format('%s', r.$column) FROM $table r WHERE $(row "$1")"; }
 
 # What verify() must name, in a table: key (of pick) and the column with both its values, or no column.
 psql -X -q -v ON_ERROR_STOP=1 -c 'CREATE TABLE demo.expected ("#" bigint, column_name text, logged text, found text)'

@@ -76,6 +76,8 @@ sql 'SELECT count(*), sum(assessed_value) FROM land.parcel;'
 expect "$parcels|$total"
 
 mortgage=$(quietly 'SELECT mortgage_id FROM land.mortgage WHERE discharged_on IS NULL ORDER BY principal DESC, mortgage_id LIMIT 1')
+debt=$(quietly "SELECT format('mortgage_id: %s, parcel_id: %s, lender: %s, principal: %s, rate: %s, signed_on: %s', mortgage_id, parcel_id, lender, principal, rate, signed_on)
+                  FROM land.mortgage WHERE mortgage_id = $mortgage")
 step "A debt disappears: mortgage $mortgage is deleted, with all triggers asleep."
 asleep land.mortgage "DELETE FROM land.mortgage WHERE mortgage_id = $mortgage"
 expect_match 'DELETE 1'
@@ -91,7 +93,7 @@ step 'What verification says now, row by row: table, key, column, what the log s
 findings
 expect "$(sort <<END
 land.mortgage|{"mortgage_id": $covered}|principal|$principal|1000.00
-land.mortgage|{"mortgage_id": $mortgage}|∅|∅|∅
+land.mortgage|{"mortgage_id": $mortgage}|∅|$debt|∅
 land.parcel|{"parcel_id": "$first"}|assessed_value|$value_1|$value_2
 land.parcel|{"parcel_id": "$second"}|assessed_value|$value_2|$value_1
 land.parcel|{"parcel_id": "$victim"}|owner_id|$owner|$thief

@@ -46,7 +46,7 @@ sub demo
 
 	$node->safe_psql('postgres', 'ALTER SYSTEM RESET ALL');
 	$node->reload;
-	$node->safe_psql('postgres', 'DROP DATABASE IF EXISTS govledger_demo WITH (FORCE)');
+	$node->safe_psql('postgres', "DROP DATABASE IF EXISTS $_ WITH (FORCE)") foreach qw(govledger_demo govledger_demo_backup);
 	return ($ok, $out, $err);
 }
 
@@ -55,9 +55,8 @@ sub ends_well
 	my ($name, $data) = @_;
 	my ($ok, $out, $err) = demo($name, $data);
 
-	ok($ok, "$name: every step is as expected") or diag(substr($out, -3000), $err);
-	like($out, qr/^demo: \d+ steps, all as expected\n\z/m, "$name: and the demo says so");
-	unlike($out, qr/\e/, "$name: no colours in a file");
+	ok($ok && $out =~ /^demo: \d+ steps, all as expected\n\z/m, "$name: every step is as expected") or diag(substr($out, -3000), $err);
+	ok($out !~ /\e/, "$name: no colours in a file");
 	return;
 }
 
