@@ -87,4 +87,20 @@ extern void gl_init_materialized_srf(FunctionCallInfo fcinfo);
 #define gl_flush_position() GetFlushRecPtr()
 #endif
 
+/* 18: index scans report to EXPLAIN through one more argument */
+#if PG_VERSION_NUM >= 180000
+#define gl_index_beginscan(heap, index, snapshot, nkeys, norderbys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, norderbys)
+#else
+#define gl_index_beginscan(heap, index, snapshot, nkeys, norderbys) \
+	index_beginscan(heap, index, snapshot, nkeys, norderbys)
+#endif
+
+/* 18: written before the declaration, as in C11, instead of behind it */
+#if PG_VERSION_NUM >= 180000
+#define GL_NORETURN pg_noreturn
+#else
+#define GL_NORETURN __attribute__((noreturn))
+#endif
+
 #endif

@@ -1,6 +1,6 @@
 /*
  * adopt.c
- *		govledger.adopt(): this cluster continues the log that another one wrote.
+ *		govledger.adopt(): this database continues the log that another one wrote.
  */
 #include "core/compat.h"
 
@@ -39,7 +39,7 @@ gl_adopt_check(const GlLedgerState *state, const char *reason)
 	if (gl_ledger_is_ours(state))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the ledger belongs to this cluster already")));
+				 errmsg("the ledger belongs to this database already")));
 }
 
 Datum

@@ -82,7 +82,8 @@ gl_key_file_write(const char *path, char *content, size_t length)
 	bool		ok;
 	int			problem;
 
-	/* not subject to the umask */
+	/* a short write sets no errno; the mode is not subject to the umask */
+	errno = made ? ENOSPC : errno;
 	ok = made && fchmod(fd, S_IRUSR | S_IWUSR) == 0 && write(fd, content, length) == (ssize_t) length &&
 		pg_fsync(fd) == 0;
 	problem = errno;
@@ -97,7 +98,7 @@ gl_key_file_write(const char *path, char *content, size_t length)
 				 problem == EEXIST ? errhint("An existing file is never overwritten: choose another name.") : 0));
 	CloseTransientFile(fd);
 	get_parent_directory(directory);
-	fsync_fname(directory, true);
+	(void) fsync_fname_ext(directory, true, false, ERROR);
 }
 
 Datum

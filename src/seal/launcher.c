@@ -146,9 +146,12 @@ gl_reap(void)
 			TimestampDifferenceExceeds(database->started, now, GL_WELL_AFTER))
 			database->failures = 0;
 		if (reason == GL_EXIT_FAILED)
-			database->next_start =
-				TimestampTzPlusMilliseconds(now, Min((int64) GL_BACKOFF_FIRST << Min(database->failures++, 10),
-													 GL_BACKOFF_LAST));
+		{
+			int64		pause = (int64) GL_BACKOFF_FIRST << Min(database->failures, 10);
+
+			database->next_start = TimestampTzPlusMilliseconds(now, Min(pause, GL_BACKOFF_LAST));
+			database->failures++;
+		}
 	}
 }
 

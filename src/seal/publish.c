@@ -8,7 +8,6 @@
 #include "seal/step.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "catalog/pg_type.h"
@@ -19,6 +18,7 @@
 
 #include "core/catalog.h"
 #include "format/note.h"
+#include "seal/file.h"
 #include "seal/query.h"
 #include "seal/settings.h"
 
@@ -68,19 +68,9 @@ gl_write_checkpoint_file(const char *directory, const char *name, const char *no
 {
 	char	   *path = psprintf("%s/%s", directory, name);
 	char	   *temporary = psprintf("%s/.%s.tmp", directory, name);
-	int			length = strlen(note);
-	int			fd;
 
-	(void) unlink(temporary);
 	/* a checkpoint is there to be read by others */
-	fd = OpenTransientFilePerm(temporary, O_WRONLY | O_CREAT | O_EXCL | PG_BINARY, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH);
-	if (fd < 0 || fchmod(fd, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH) != 0 || write(fd, note, length) != length ||
-		pg_fsync(fd) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not write checkpoint file \"%s\": %m", temporary)));
-	CloseTransientFile(fd);
-	(void) durable_rename(temporary, path, ERROR);
+	gl_file_replace(path, temporary, note, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH, "checkpoint");
 	pfree(path);
 	pfree(temporary);
 }

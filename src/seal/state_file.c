@@ -15,6 +15,7 @@
 
 #include "core/catalog.h"
 #include "format/note.h"
+#include "seal/file.h"
 #include "seal/settings.h"
 
 #define GL_STATE_FIRST_LINE "govledger signer state v1\n"
@@ -195,7 +196,6 @@ gl_state_write(const char *path, const char *origin, const GlSealRow *tree, cons
 	char	   *temporary = psprintf("%s.tmp", path);
 	GlBuffer	root;
 	StringInfoData content;
-	int			fd;
 
 	gl_buffer_init(&root, gl_grow);
 	gl_base64_append(&root, tree->root.bytes, GL_HASH_SIZE);
@@ -203,17 +203,7 @@ gl_state_write(const char *path, const char *origin, const GlSealRow *tree, cons
 	appendStringInfo(&content, GL_STATE_FIRST_LINE "%s" "%s " UINT64_FORMAT " %.*s\n",
 					 others, origin, tree->tree_size, (int) root.length, (const char *) root.data);
 
-	/* it may be left over from a crash; the lock says nobody else is writing it */
-	(void) unlink(temporary);
-	fd = OpenTransientFilePerm(temporary, O_WRONLY | O_CREAT | O_EXCL | PG_BINARY, S_IRUSR | S_IWUSR);
-	if (fd < 0 || write(fd, content.data, content.len) != content.len || pg_fsync(fd) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not write signer state file \"%s\": %m", temporary),
-				 errhint("The user that runs the server must be able to create files in that directory; "
-						 "govledger.signer_state_file names another place.")));
-	CloseTransientFile(fd);
-	(void) durable_rename(temporary, path, ERROR);
+	gl_file_replace(path, temporary, content.data, S_IRUSR | S_IWUSR, "signer state");
 }
 
 void

@@ -15,7 +15,7 @@ gl_probe_open(GlProbe *probe, GlRelation heap, Oid index, Snapshot snapshot, int
 	probe->memory = CurrentMemoryContext;
 	probe->heap = gl_relation_open(heap, AccessShareLock);
 	probe->index = index_open(index, AccessShareLock);
-	probe->scan = index_beginscan(probe->heap, probe->index, snapshot, nkeys, 0);
+	probe->scan = gl_index_beginscan(probe->heap, probe->index, snapshot, nkeys, 0);
 	probe->slot = table_slot_create(probe->heap, NULL);
 	probe->done = true;
 }

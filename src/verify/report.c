@@ -121,7 +121,7 @@ gl_report_finding(GlReport *report, const GlFinding *finding)
 }
 
 /* The caller's arguments as text, however long the result. */
-static char *format_detail(const char *format, va_list arguments) pg_attribute_printf(1, 0);
+static char *format_detail(const char *format, va_list arguments) GL_PRINTF(1, 0);
 
 static char *
 format_detail(const char *format, va_list arguments)

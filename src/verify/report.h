@@ -29,6 +29,9 @@
 #define GL_CHECK_TRIGGER "trigger"
 #define GL_CHECK_FUNCTION "function"
 
+/* pg_attribute_printf names the compiler that built the server, which another one may not know */
+#define GL_PRINTF(format_argument, first_argument) __attribute__((format(printf, format_argument, first_argument)))
+
 typedef struct GlReport GlReport;
 
 typedef struct GlFinding
@@ -50,13 +53,13 @@ extern int64 gl_report_count(const GlReport *report, const char *check, const ch
 extern void gl_report_finding(GlReport *report, const GlFinding *finding);
 /* A finding about the log: no row or column to name. */
 extern void gl_report_log(GlReport *report, const char *check, int64 leaf, const char *object,
-						  const char *format,...) pg_attribute_printf(5, 6);
+						  const char *format,...) GL_PRINTF(5, 6);
 /* A finding about an object, capped per object. */
 extern void gl_report_object(GlReport *report, const char *check, const char *object,
-							 const char *format,...) pg_attribute_printf(4, 5);
+							 const char *format,...) GL_PRINTF(4, 5);
 /* The row for a check that passed; nothing if it had findings in this scope. */
 extern void gl_report_pass(GlReport *report, const char *check, const char *scope, const char *object,
-						   const char *format,...) pg_attribute_printf(5, 6);
+						   const char *format,...) GL_PRINTF(5, 6);
 /* Closing rows for what the cap cut off. */
 extern void gl_report_close(GlReport *report);
 

@@ -104,7 +104,7 @@ name_rows(GlVerify *verify, GlTable *table, const GlTableSums *sums)
 static void
 check_table(GlVerify *verify, GlTable *table)
 {
-	GlTableSums sums;
+	GlTableSums sums = {0, false};
 
 	if (!table->wanted || table->ended || table->unprintable)
 		return;

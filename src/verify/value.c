@@ -33,7 +33,7 @@ struct GlColumnTypes
 };
 
 static void
-fill_type(GlColumnType *column, const TupleDesc descriptor)
+fill_type(GlColumnType *column, TupleDesc descriptor)
 {
 	int			i;
 
