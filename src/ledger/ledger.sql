@@ -143,7 +143,8 @@ CREATE TABLE govledger.signing_key (
 CREATE TABLE govledger.sealer_state (
 	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
 	last_error text,
-	last_error_at timestamptz
+	last_error_at timestamptz,
+	key_state text
 );
 INSERT INTO govledger.sealer_state DEFAULT VALUES;
 

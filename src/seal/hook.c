@@ -16,6 +16,7 @@
 #include "tcop/utility.h"
 #include "utils/acl.h"
 
+#include "core/catalog.h"
 #include "core/xact.h"
 #include "seal/shared.h"
 
@@ -64,24 +65,15 @@ gl_command_database(Node *command)
 }
 
 static void
-gl_note_command(Node *command)
-{
-	if (IsA(command, CreateExtensionStmt) && strcmp(((CreateExtensionStmt *) command)->extname, "govledger") == 0)
-		gl_extension_created = true;
-	else if (IsA(command, CreatedbStmt))
-		gl_database_created = true;
-}
-
-static void
 gl_utility(PlannedStmt *statement, const char *query, bool read_only_tree, ProcessUtilityContext context,
 		   ParamListInfo parameters, QueryEnvironment *environment, DestReceiver *destination, QueryCompletion *completion)
 {
 	ProcessUtility_hook_type next = gl_next_utility != NULL ? gl_next_utility : standard_ProcessUtility;
 	const char *name = gl_command_database(statement->utilityStmt);
 	Oid			database = name != NULL ? get_database_oid(name, true) : InvalidOid;
-
-	/* before it runs: it may free its own tree; a command that fails takes the note back */
-	gl_note_command(statement->utilityStmt);
+	/* asked now: a command may free its own tree */
+	bool		creates_extension = IsA(statement->utilityStmt, CreateExtensionStmt);
+	bool		creates_database = IsA(statement->utilityStmt, CreatedbStmt);
 
 	/* what the command is refused for anyway stops no sealer */
 	if (OidIsValid(database) && database != MyDatabaseId && gl_owns_database(database))
@@ -91,6 +83,11 @@ gl_utility(PlannedStmt *statement, const char *query, bool read_only_tree, Proce
 		gl_database_wait_stopped(database);
 	}
 	next(statement, query, read_only_tree, context, parameters, environment, destination, completion);
+
+	/* another extension that requires ours may have brought it along */
+	if (creates_extension && OidIsValid(gl_extension_oid()))
+		gl_extension_created = true;
+	gl_database_created |= creates_database;
 }
 
 static void

@@ -34,6 +34,7 @@
 #define GL_BACKOFF_FIRST 1000
 #define GL_BACKOFF_LAST 60000
 #define GL_SLOT_RETRY 1000
+#define GL_LOOKING 2
 /* a worker that lived so long was well */
 #define GL_WELL_AFTER 60000
 
@@ -213,6 +214,9 @@ gl_start_workers(void)
 	{
 		GlDatabase *database = lfirst(cell);
 
+		/* a server with many databases looks into few of them at a time; each that has looked wakes us */
+		if (database->wanted && gl_slots_unsettled() >= GL_LOOKING)
+			continue;
 		if (database->wanted && database->next_start <= now)
 			gl_start_worker(database);
 		if (database->wanted)

@@ -2,9 +2,6 @@
  * Sealing and signing.
  */
 
--- What the sealer last said of its key; see govledger.status.
-ALTER TABLE govledger.sealer_state ADD COLUMN key_state text;
-
 CREATE FUNCTION govledger.seal() RETURNS text
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -15,7 +12,7 @@ COMMENT ON FUNCTION govledger.seal() IS
 CREATE FUNCTION govledger.wait_sealed(timeout interval DEFAULT NULL) RETURNS boolean
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
-	SET enable_seqscan = off SET enable_bitmapscan = off
+	SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
 	AS 'MODULE_PATHNAME', 'gl_wait_sealed';
 COMMENT ON FUNCTION govledger.wait_sealed(interval) IS
 	'wait until everything committed before the call is sealed (and signed, if there is a key); false when the time is over';
@@ -37,7 +34,7 @@ COMMENT ON FUNCTION govledger.rotate_key(text, text, boolean) IS
 CREATE FUNCTION govledger.adopt(reason text) RETURNS integer
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
-	SET enable_seqscan = off SET enable_bitmapscan = off
+	SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
 	AS 'MODULE_PATHNAME', 'gl_adopt';
 COMMENT ON FUNCTION govledger.adopt(text) IS
 	'let this cluster continue a log that another cluster wrote (after a restore); returns the new generation';

@@ -25,6 +25,7 @@ typedef enum GlSlotState
 {
 	GL_SLOT_FREE,
 	GL_SLOT_STARTING,			/* reserved; the process is not there yet */
+	GL_SLOT_LOOKING,			/* it is, and looks whether the extension is */
 	GL_SLOT_RUNNING,
 	GL_SLOT_EXITED				/* not yet reaped by the launcher */
 } GlSlotState;
@@ -211,7 +212,7 @@ gl_slot_attach(int slot, uint32 generation, Oid *database)
 	*database = gl_shared->slots[slot].database;
 	if (mine)
 	{
-		gl_shared->slots[slot].state = GL_SLOT_RUNNING;
+		gl_shared->slots[slot].state = GL_SLOT_LOOKING;
 		gl_shared->slots[slot].pid = MyProcPid;
 		gl_shared->slots[slot].since = GetCurrentTimestamp();
 		gl_my_slot = slot;
@@ -220,6 +221,29 @@ gl_slot_attach(int slot, uint32 generation, Oid *database)
 	if (mine)
 		before_shmem_exit(gl_slot_detach, (Datum) 0);
 	return mine;
+}
+
+void
+gl_slot_settle(void)
+{
+	LWLockAcquire(gl_shared->lock, LW_EXCLUSIVE);
+	Assert(gl_shared->slots[gl_my_slot].pid == MyProcPid);
+	gl_shared->slots[gl_my_slot].state = GL_SLOT_RUNNING;
+	gl_wake_launcher_locked();
+	LWLockRelease(gl_shared->lock);
+}
+
+int
+gl_slots_unsettled(void)
+{
+	int			count = 0;
+	int			i;
+
+	LWLockAcquire(gl_shared->lock, LW_SHARED);
+	for (i = 0; i < gl_shared->slot_count; i++)
+		count += gl_shared->slots[i].state == GL_SLOT_STARTING || gl_shared->slots[i].state == GL_SLOT_LOOKING;
+	LWLockRelease(gl_shared->lock);
+	return count;
 }
 
 void
@@ -368,8 +392,8 @@ gl_worker_stop(Oid database)
 	/* under the lock, so the process cannot give its slot back, exit, and leave its number to another one meanwhile */
 	LWLockAcquire(gl_shared->lock, LW_SHARED);
 	slot = gl_slot_of(database);
-	there = slot != NULL && (slot->state == GL_SLOT_RUNNING || slot->state == GL_SLOT_STARTING);
-	if (there && slot->state == GL_SLOT_RUNNING)
+	there = slot != NULL && slot->state != GL_SLOT_EXITED;
+	if (there && slot->state != GL_SLOT_STARTING)
 		kill(slot->pid, SIGTERM);
 	LWLockRelease(gl_shared->lock);
 	return there;

@@ -29,6 +29,10 @@ extern int	gl_slot_reserve(Oid database, uint32 *generation);
 extern void gl_slot_cancel(int slot, uint32 generation);
 /* First thing a worker does; false if its slot was taken away. It is given back, with the reason, when the worker exits. */
 extern bool gl_slot_attach(int slot, uint32 generation, Oid *database);
+/* It found the extension and stays. */
+extern void gl_slot_settle(void);
+/* How many are on their way to that. */
+extern int	gl_slots_unsettled(void);
 extern void gl_slot_set_exit_reason(GlExitReason reason);
 /* Next worker that has exited, for the launcher; false if there is none. Frees its slot. */
 extern bool gl_slot_reap(Oid *database, GlExitReason *reason);

@@ -9,6 +9,7 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/ipc.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -53,11 +54,24 @@ gl_step_lock(GlMutex mutex)
 	LockDatabaseObject(RelationRelationId, gl_relation_oid(GL_REL_SEAL), mutex, ExclusiveLock);
 }
 
+/* A process that ends outside a transaction keeps such locks for ever: PostgreSQL releases only advisory ones then. */
+static void
+gl_release_session_locks(int code, Datum arg)
+{
+	/* first what they protect */
+	AbortOutOfAnyTransaction();
+	LockReleaseAll(DEFAULT_LOCKMETHOD, true);
+}
+
 void
 gl_step_lock_session(GlMutex mutex)
 {
+	static bool registered = false;
 	LOCKTAG		tag;
 
+	if (!registered)
+		before_shmem_exit(gl_release_session_locks, (Datum) 0);
+	registered = true;
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, gl_relation_oid(GL_REL_SEAL), mutex);
 	(void) LockAcquire(&tag, ExclusiveLock, true, false);
 }

@@ -285,6 +285,8 @@ gl_worker_check(const char *database_name)
 		gl_slot_set_exit_reason(GL_EXIT_AGAIN);
 		proc_exit(0);
 	}
+	if (!known)
+		gl_slot_settle();
 	settings = now;
 	known = true;
 }

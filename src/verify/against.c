@@ -50,6 +50,17 @@ look_back(GlVerify *verify, GlAgainstNote *note)
 	note->root = seal->edge_root;
 }
 
+/* Copying and pasting takes the last line feed away or adds one; a note ends with exactly one. */
+static char *
+one_line_feed(const char *text)
+{
+	size_t		length = strlen(text);
+
+	while (length > 0 && text[length - 1] == '\n')
+		length--;
+	return psprintf("%.*s\n", (int) length, text);
+}
+
 GlAgainst *
 gl_against_open(GlVerify *verify, ArrayType *notes)
 {
@@ -68,7 +79,7 @@ gl_against_open(GlVerify *verify, ArrayType *notes)
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("a checkpoint in \"against\" must not be null")));
-		note->text = gl_bytes_of(TextDatumGetCString(elements[i]));
+		note->text = gl_bytes_of(one_line_feed(TextDatumGetCString(elements[i])));
 		note->sound = gl_checkpoint_read(note->text, &note->checkpoint) && note->checkpoint.size <= (uint64) PG_INT64_MAX;
 		if (!note->sound)
 			note->checkpoint.size = 0;

@@ -128,7 +128,7 @@ check_context(GlVerify *verify, const GlLogEntry *entry)
 	if (!entry->has_secret)
 	{
 		/* erased; whether by law, the erasure records tell */
-		gl_erasures_absent(verify, entry, GL_ERASURE_CONTEXT, 0);
+		gl_erasures_absent(verify, entry, GL_ERASURE_CONTEXT, 0, 0);
 		return;
 	}
 	if (!gl_log_context(verify->log, entry->context_id, &context))

@@ -5,7 +5,7 @@
  * The record comes later in the log than what it erases, so both sides are collected and compared at the end, sorted
  * outside of memory if there are many.
  */
-#include "verify/log.h"
+#include "verify/tables.h"
 
 #include "access/htup_details.h"
 #include "catalog/pg_operator_d.h"
@@ -21,7 +21,7 @@ enum
 	COLUMN_TRANSACTION,
 	COLUMN_RECORD,
 	COLUMN_COLUMN,
-	COLUMN_ABSENT,				/* false: a record announced it */
+	COLUMN_ABSENT,				/* 0: a record announced it; else the table whose value is gone */
 	COLUMN_LEAF,
 	COLUMNS_COUNT
 };
@@ -45,6 +45,7 @@ typedef struct GlErasureGroup
 	uint64		record;
 	uint64		column_id;
 	int64		leaf;			/* of the entry whose value is gone */
+	int			table_id;		/* of what is absent */
 	bool		absent;
 	bool		announced;
 } GlErasureGroup;
@@ -79,7 +80,7 @@ open_sort(GlErasures *erasures)
 }
 
 static void
-put(GlErasures *erasures, uint32 generation, uint64 transaction_id, uint64 record, uint64 column_id, bool absent,
+put(GlErasures *erasures, uint32 generation, uint64 transaction_id, uint64 record, uint64 column_id, int64 absent,
 	int64 leaf)
 {
 	TupleTableSlot *slot;
@@ -102,9 +103,9 @@ put(GlErasures *erasures, uint32 generation, uint64 transaction_id, uint64 recor
 }
 
 void
-gl_erasures_absent(GlVerify *verify, const GlLogEntry *entry, uint64 record, uint64 column_id)
+gl_erasures_absent(GlVerify *verify, const GlLogEntry *entry, uint64 record, int table_id, uint64 column_id)
 {
-	put(verify->erasures, entry->generation, entry->transaction_id, record, column_id, true, entry->leaf);
+	put(verify->erasures, entry->generation, entry->transaction_id, record, column_id, Max(table_id, 1), entry->leaf);
 }
 
 void
@@ -125,18 +126,21 @@ gl_erasures_record(GlVerify *verify, const GlLogEntry *entry, const GlRecord *re
 	verify->erasures->announced++;
 	if (erasure.record == GL_ERASURE_CONTEXT)
 	{
-		put(verify->erasures, erasure.generation, erasure.transaction_id, erasure.record, 0, false, entry->leaf);
+		put(verify->erasures, erasure.generation, erasure.transaction_id, erasure.record, 0, 0, entry->leaf);
 		return;
 	}
 	gl_reader_init(&columns, erasure.column_ids.data, erasure.column_ids.length);
 	for (left = gl_read_varint(&columns); left > 0 && !columns.failed; left--)
 		put(verify->erasures, erasure.generation, erasure.transaction_id, erasure.record, gl_read_varint(&columns),
-			false, entry->leaf);
+			0, entry->leaf);
 }
 
 static void
 close_group(GlVerify *verify, const GlErasureGroup *group)
 {
+	GlFinding	finding = {.check = GL_CHECK_ERASURE, .leaf = group->leaf};
+	const GlTable *table;
+	const GlLedgerColumn *column;
 	const char *what;
 
 	if (!group->any || group->absent == group->announced)
@@ -147,12 +151,20 @@ close_group(GlVerify *verify, const GlErasureGroup *group)
 	if (group->record == GL_ERASURE_CONTEXT)
 		what = "its context";
 	else
-		what = psprintf("the personal value of column %llu of its record %llu", (unsigned long long) group->column_id,
+		what = psprintf("the personal value of column %llu in its record %llu", (unsigned long long) group->column_id,
 						(unsigned long long) group->record);
-	gl_report_log(verify->report, GL_CHECK_ERASURE, group->leaf,
-				  gl_entry_name(group->generation, group->transaction_id),
-				  group->absent ? "%s is gone and no erasure record says so" : "%s was erased by a record and is still there",
-				  what);
+	table = gl_tables_find(verify->tables, (uint64) group->table_id);
+	column = table != NULL && group->record != GL_ERASURE_CONTEXT ? gl_table_column(table, group->column_id) : NULL;
+	if (column != NULL)
+	{
+		what = psprintf("the personal value in its record %llu, a change of %s,", (unsigned long long) group->record,
+						table->name);
+		finding.column = column->name;
+	}
+	finding.object = gl_entry_name(group->generation, group->transaction_id);
+	finding.detail = psprintf("%s %s", what, group->absent ? "is gone and no erasure record says so"
+							  : "was erased by a record and is still there");
+	gl_report_finding(verify->report, &finding);
 }
 
 void
@@ -182,7 +194,10 @@ gl_erasures_check(GlVerify *verify)
 				group = next;
 			}
 			if (DatumGetInt64(slot->tts_values[COLUMN_ABSENT]) != 0)
+			{
 				group.absent = true;
+				group.table_id = (int) DatumGetInt64(slot->tts_values[COLUMN_ABSENT]);
+			}
 			else
 				group.announced = true;
 			/* the leaf of the entry that lost something, else of the one that says so */

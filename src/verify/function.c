@@ -138,14 +138,13 @@ pins_search_path(HeapTuple tuple, TupleDesc descriptor)
 	return false;
 }
 
-/* What makes a function another than the one installed; NULL if nothing can be seen. */
+/* What makes a function another than the one installed; NULL if nothing can be seen. `wanted` may be NULL. */
 static const char *
-check_function(GlVerify *verify, HeapTuple tuple, TupleDesc descriptor, GlExpectedFunction *functions)
+check_function(GlVerify *verify, HeapTuple tuple, TupleDesc descriptor, const GlExpectedFunction *wanted)
 {
 	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
 	char	   *symbol = text_attribute(tuple, Anum_pg_proc_prosrc, descriptor);
 	char	   *library = text_attribute(tuple, Anum_pg_proc_probin, descriptor);
-	int			i;
 
 	if (!is_member(verify->snapshot, form->oid))
 		return "it does not belong to the extension";
@@ -155,20 +154,25 @@ check_function(GlVerify *verify, HeapTuple tuple, TupleDesc descriptor, GlExpect
 		return psprintf("it calls the server's own %s", symbol);
 	if (form->prosecdef && !pins_search_path(tuple, descriptor))
 		return "it runs with its owner's rights and does not pin search_path";
-	for (i = 0; i < (int) lengthof(expected_functions); i++)
-	{
-		GlExpectedFunction *wanted = &functions[i];
+	if (wanted == NULL)
+		return NULL;
+	if (form->prolang != ClanguageId || strcmp(symbol, wanted->symbol) != 0)
+		return psprintf("it does not call %s", wanted->symbol);
+	if (form->prosecdef)
+		return "it runs with its owner's rights";
+	if (wanted->pinned && !pins_search_path(tuple, descriptor))
+		return "it does not pin search_path any more";
+	return NULL;
+}
 
-		if (strcmp(NameStr(form->proname), wanted->name) != 0)
-			continue;
-		wanted->found = true;
-		if (form->prolang != ClanguageId || strcmp(symbol, wanted->symbol) != 0)
-			return psprintf("it does not call %s", wanted->symbol);
-		if (form->prosecdef)
-			return "it runs with its owner's rights";
-		if (wanted->pinned && !pins_search_path(tuple, descriptor))
-			return "it does not pin search_path any more";
-	}
+static GlExpectedFunction *
+find_expected(GlExpectedFunction *functions, const char *name)
+{
+	int			i;
+
+	for (i = 0; i < (int) lengthof(expected_functions); i++)
+		if (strcmp(name, functions[i].name) == 0)
+			return &functions[i];
 	return NULL;
 }
 
@@ -188,11 +192,14 @@ check_functions(GlVerify *verify)
 	scan = systable_beginscan(heap, InvalidOid, false, verify->snapshot, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		const char *problem = check_function(verify, tuple, RelationGetDescr(heap), functions);
+		char	   *name = NameStr(((Form_pg_proc) GETSTRUCT(tuple))->proname);
+		GlExpectedFunction *wanted = find_expected(functions, name);
+		const char *problem = check_function(verify, tuple, RelationGetDescr(heap), wanted);
 
+		if (wanted != NULL)
+			wanted->found = true;
 		if (problem != NULL)
-			gl_report_log(verify->report, GL_CHECK_FUNCTION, GL_NO_LEAF,
-						  psprintf("govledger.%s", NameStr(((Form_pg_proc) GETSTRUCT(tuple))->proname)), "%s", problem);
+			gl_report_log(verify->report, GL_CHECK_FUNCTION, GL_NO_LEAF, psprintf("govledger.%s", name), "%s", problem);
 	}
 	systable_endscan(scan);
 	table_close(heap, AccessShareLock);

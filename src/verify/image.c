@@ -235,7 +235,8 @@ write_clear(GlPersonalRow *personal, const GlCursor *field, bool changes, GlBuff
 	if (present && personal->check)
 		check_personal(personal, &value, field->value);
 	if (!present && personal->check)
-		gl_erasures_absent(personal->verify, personal->entry, personal->number, field->column_id);
+		gl_erasures_absent(personal->verify, personal->entry, personal->number,
+						   personal->table->ledger->table_id, field->column_id);
 	if (flags & GL_COLUMN_DROPPED)
 		return;
 	if (!present)

@@ -188,7 +188,7 @@ extern void gl_keys_check(GlVerify *verify);
 extern GlErasures *gl_erasures_open(void);
 extern void gl_erasures_record(GlVerify *verify, const GlLogEntry *entry, const GlRecord *record);
 /* A personal value (with GL_ERASURE_CONTEXT: the context) is not there any more. */
-extern void gl_erasures_absent(GlVerify *verify, const GlLogEntry *entry, uint64 record, uint64 column_id);
+extern void gl_erasures_absent(GlVerify *verify, const GlLogEntry *entry, uint64 record, int table_id, uint64 column_id);
 extern void gl_erasures_check(GlVerify *verify);
 
 /* --- stray.c --- */

@@ -451,6 +451,13 @@ close_entry(GlNaming *naming)
 		earlier = take_earlier(naming);
 		if (earlier != NULL)
 			report_difference(naming, earlier, state, state->leaf, "changed outside the log before this entry");
+		else if (naming->has_key && list_length(naming->standing) > 1)
+		{
+			/* the transaction did it itself, between two of its commands */
+			earlier = linitial(naming->standing);
+			naming->standing = list_delete_first(naming->standing);
+			report_difference(naming, earlier, state, state->leaf, "changed outside the log within this entry");
+		}
 		else
 			report_row(naming, state->row, state->leaf, "put into the table outside the log before this entry", NULL,
 					   NULL, show_row(naming, state->row));

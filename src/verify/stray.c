@@ -311,24 +311,31 @@ count_rows(GlVerify *verify, GlRelation which)
 	return count;
 }
 
-/* Rows that were not read with any entry. */
+/* Rows that were not read with any entry: named where they point to none, else counted. */
+static void
+check_companion(GlVerify *verify, GlRelation which, int64 read, const char *name, const char *query)
+{
+	int64		rows = count_rows(verify, which);
+
+	if (rows == read || name_by_query(verify, query, "it belongs to no entry") > 0)
+		return;
+	gl_report_log(verify->report, GL_CHECK_STRAY, GL_NO_LEAF, name, "%lld rows, of which the entries account for %lld",
+				  (long long) rows, (long long) read);
+}
+
 static void
 check_companions(GlVerify *verify)
 {
-	if (count_rows(verify, GL_REL_RECORD_CHUNK) != gl_log_chunks_read(verify->log))
-		(void) name_by_query(verify,
-							 "SELECT pg_catalog.format('record_chunk %s/%s/%s', c.generation, c.transaction_id, c.first_record)"
-							 " FROM govledger.record_chunk c WHERE NOT EXISTS (SELECT FROM govledger.entry e"
-							 " WHERE e.generation = c.generation AND e.transaction_id = c.transaction_id"
-							 " AND e.content IS NULL AND c.first_record < e.records)",
-							 "it belongs to no entry");
-	if (count_rows(verify, GL_REL_PERSONAL) != gl_log_personal_read(verify->log))
-		(void) name_by_query(verify,
-							 "SELECT pg_catalog.format('personal %s/%s/%s', p.generation, p.transaction_id, p.record)"
-							 " FROM govledger.personal p WHERE NOT EXISTS (SELECT FROM govledger.entry e"
-							 " WHERE e.generation = p.generation AND e.transaction_id = p.transaction_id"
-							 " AND p.record < e.records)",
-							 "it belongs to no entry");
+	check_companion(verify, GL_REL_RECORD_CHUNK, gl_log_chunks_read(verify->log), "record_chunk",
+					"SELECT pg_catalog.format('record_chunk %s/%s/%s', c.generation, c.transaction_id, c.first_record)"
+					" FROM govledger.record_chunk c WHERE NOT EXISTS (SELECT FROM govledger.entry e"
+					" WHERE e.generation = c.generation AND e.transaction_id = c.transaction_id"
+					" AND e.content IS NULL AND c.first_record < e.records)");
+	check_companion(verify, GL_REL_PERSONAL, gl_log_personal_read(verify->log), "personal",
+					"SELECT pg_catalog.format('personal %s/%s/%s', p.generation, p.transaction_id, p.record)"
+					" FROM govledger.personal p WHERE NOT EXISTS (SELECT FROM govledger.entry e"
+					" WHERE e.generation = p.generation AND e.transaction_id = p.transaction_id"
+					" AND p.record < e.records)");
 }
 
 void

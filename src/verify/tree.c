@@ -504,6 +504,8 @@ check_leftovers(GlTree *tree)
 	while (gl_leaves_next(tree->leaves, PG_INT64_MAX, &leaf))
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (leaf.index < tree->verify->since)
+			continue;
 		if (first == GL_NO_LEAF)
 			first = leaf.index;
 		last = leaf.index;

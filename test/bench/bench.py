@@ -26,8 +26,11 @@ VARIANTS = os.environ.get("BENCH_VARIANTS", "govledger pgaudit jsonb").split()
 LOADS = os.environ.get("BENCH_LOADS", "tpcb insert copy update waits verify storage").split()
 TITLES = {"plain": "plain", "govledger": "govledger", "pgaudit": "pgAudit", "jsonb": "JSONB trigger"}
 
+# All databases should fit, or each run would begin by reading its own back in.
+MEMORY_MB = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+
 SETTINGS = [
-    "shared_buffers = 1GB",
+    "shared_buffers = %dMB" % min(4096, MEMORY_MB // 3),
     "max_wal_size = 16GB",
     "min_wal_size = 4GB",           # segments are recycled, as on a server that has run for a while
     "checkpoint_timeout = 1h",      # each measurement begins after a checkpoint, none falls into one
@@ -108,7 +111,8 @@ def settle(variant):
 
 
 def processor_seconds():
-    """Processor time of the whole cluster so far, of processes that ended too."""
+    """Processor time of the whole cluster so far, of processes that ended too (once the postmaster has seen that)."""
+    time.sleep(0.3)
     with open(os.path.join(os.environ["PGDATA"], "postmaster.pid")) as f:
         postmaster = int(f.readline())
     ticks = 0

@@ -59,6 +59,22 @@ set_system($node, 'govledger.signing_key' => "$keys/three");
 $note->();
 note_is_signed($node->safe_psql('postgres', 'SELECT govledger.seal()'), $verifier{three}, 'and what follows');
 
+# A rotation that is cut off leaves no lock behind.
+$node->safe_psql('postgres', "SELECT govledger.generate_key('$keys/four')");
+my $blocker = $node->background_psql('postgres');
+$blocker->query_safe('BEGIN; LOCK TABLE govledger.checkpoint IN EXCLUSIVE MODE');
+fails_like($node, "SET statement_timeout = '500ms'; SELECT govledger.rotate_key('$keys/four', 'slow')", qr/statement timeout/,
+	'cut off');
+$blocker->query_safe('COMMIT');
+$blocker->quit;
+set_system($node, 'govledger.signing_key' => "$keys/four");
+my $four = $node->safe_psql('postgres', "SELECT verifier_key FROM govledger.signing_key WHERE replaced_at IS NULL");
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'govledger one%'}),
+	'its process is gone');
+note_is_signed($node->safe_psql('postgres', 'SELECT govledger.seal()'), $four, 'the new key signs the block that is left');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND mode = 'ExclusiveLock'}), '0',
+	'no lock is left');
+
 # Who asked is in the log.
 is( $node->safe_psql('postgres',
 		"SELECT count(*) FROM govledger.entry WHERE claimed IS NOT NULL AND encode(claimed, 'escape') LIKE '%clerk%yearly%'"),

@@ -112,6 +112,26 @@ $sealed->('and CREATE EXTENSION starts one again', 'plain');
 $node->safe_psql('plain', 'BEGIN; DROP EXTENSION govledger CASCADE; CREATE EXTENSION govledger; ROLLBACK');
 $sealed->('rolled back', 'plain');
 
+# Another extension brings it along; many databases without it take no slots.
+my $extensions = "$ENV{GOVLEDGER_STAGE}" . `pg_config --sharedir` =~ s/\n//r . '/extension';
+SKIP:
+{
+	skip 'the stage is not ours to write', 1 unless -w $extensions;
+	spill("$extensions/needs_govledger.control", "default_version = '1'\nrequires = 'govledger'\n");
+	spill("$extensions/needs_govledger--1.sql", "SELECT 1;\n");
+	$node->safe_psql('postgres', 'CREATE DATABASE package');
+	$node->safe_psql('package', 'CREATE EXTENSION needs_govledger CASCADE');
+	$runs->(1, 'CREATE EXTENSION ... CASCADE', 'package');
+	$node->safe_psql('postgres', 'DROP DATABASE package');
+}
+$node->safe_psql('postgres', "CREATE DATABASE many$_") for 1 .. 12;
+$node->restart;
+$sealed->('a restart with many databases');
+$sealed->('in both with the extension', 'plain');
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 2 FROM pg_stat_activity WHERE backend_type = 'govledger sealer'}),
+	'and nowhere else');
+unlike(slurp_file($node->logfile), qr/out of background worker slots/, 'no slot is missed');
+
 # The list of databases.
 set_system($node, 'govledger.databases' => 'plain, "No Such"');
 $runs->(0, 'not in the list');
