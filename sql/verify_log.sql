@@ -88,6 +88,11 @@ BEGIN; INSERT INTO govledger.entry SELECT '99999999'::xid8, "position", entry_ti
   FROM govledger.entry WHERE transaction_id = id_of('insert 5'); SELECT * FROM finding; ROLLBACK;
 BEGIN; INSERT INTO govledger.personal SELECT transaction_id, generation, 0, '\x' FROM govledger.entry WHERE transaction_id = id_of('insert 5'); SELECT * FROM finding; ROLLBACK;
 BEGIN; INSERT INTO govledger.personal VALUES ('99', 1, 0, '\x'); SELECT * FROM finding; ROLLBACK;
+BEGIN; INSERT INTO govledger.context VALUES (1000000, '\x'); SELECT * FROM finding; ROLLBACK;
+-- which log this is
+BEGIN; UPDATE govledger.ledger SET origin = 'example.org/other'; SELECT check_name, object, detail FROM finding; ROLLBACK;
+BEGIN; UPDATE govledger.ledger SET system_identifier = 5; SELECT check_name, object, detail FROM finding; ROLLBACK;
+BEGIN; DELETE FROM govledger.ledger; SELECT check_name, object, detail FROM finding; ROLLBACK;
 
 -- seals
 BEGIN; UPDATE govledger.seal SET content = set_byte(content, length(content) - 12, 7) WHERE height = height_of('large'); SELECT check_name, object, detail FROM finding; ROLLBACK;

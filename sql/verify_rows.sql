@@ -87,7 +87,7 @@ SELECT count(govledger.seal()) >= 0 AS sealed;
 SELECT * FROM findings('journal');
 BEGIN; SELECT behind('journal', $$DELETE FROM journal WHERE ctid = '(0,2)'$$); SELECT * FROM findings('journal'); ROLLBACK;
 BEGIN; SELECT behind('journal', $$INSERT INTO journal VALUES ('a', 1)$$); SELECT * FROM findings('journal'); ROLLBACK;
-BEGIN; SELECT behind('journal', $$UPDATE journal SET what = 3 WHERE who = 'b'$$); SELECT * FROM findings('journal'); ROLLBACK;
+BEGIN; SELECT behind('journal', $$UPDATE journal SET what = 3 WHERE who = 'b'$$); SELECT * FROM findings('journal') ORDER BY detail; ROLLBACK;
 
 -- partitions: a row edited, moved to another partition, and two rows that changed places
 CREATE TABLE sale (region text, id int, price numeric, PRIMARY KEY (region, id)) PARTITION BY LIST (region);

@@ -10,7 +10,9 @@
 #include "commands/sequence.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 
 #include "core/catalog.h"
 #include "core/client.h"
@@ -26,11 +28,16 @@ typedef struct GlKnownContext
 	uint8	   *content;		/* NULL: free */
 	size_t		length;
 	bool		durable;		/* its row was committed */
+	/* what the content was made of, to see at a glance that it is still the same */
+	Oid			session_user;
+	Oid			user;
+	char		application_name[NAMEDATALEN];
 } GlKnownContext;
 
 static GlKnownContext gl_known_contexts[GL_CONTEXT_CACHE_SIZE];
 static Oid	gl_known_in = InvalidOid;	/* the context table the ids belong to */
 static int	gl_next_victim = 0;
+static GlKnownContext *gl_last_context = NULL;	/* the one used last, while role names are what they were */
 static char *gl_actor = NULL;
 static char *gl_reason = NULL;
 
@@ -72,8 +79,45 @@ gl_context_insert(const GlBuffer *content)
 }
 
 static void
+gl_role_callback(Datum arg, int cacheid, uint32 hashvalue)
+{
+	gl_last_context = NULL;
+}
+
+/* The context used last, if it is still the one of this session, role and application name. */
+static const GlKnownContext *
+gl_context_unchanged(Oid user)
+{
+	const GlKnownContext *last = gl_last_context;
+
+	if (last == NULL || last->user != user || last->session_user != GetSessionUserId() ||
+		gl_known_in != gl_relation_oid(GL_REL_CONTEXT) || strcmp(last->application_name, application_name) != 0)
+		return NULL;
+	return last;
+}
+
+static void
+gl_context_remember(GlKnownContext *known, Oid user)
+{
+	static bool registered = false;
+
+	if (!registered)
+		CacheRegisterSyscacheCallback(AUTHOID, gl_role_callback, (Datum) 0);
+	registered = true;
+	/* a longer name cannot be compared here; it is simply built anew each time */
+	if (strlen(application_name) >= sizeof(known->application_name))
+		return;
+	known->user = user;
+	known->session_user = GetSessionUserId();
+	strlcpy(known->application_name, application_name, sizeof(known->application_name));
+	gl_last_context = known;
+}
+
+static void
 gl_context_forget(GlKnownContext *known)
 {
+	if (gl_last_context == known)
+		gl_last_context = NULL;
 	if (known->content != NULL)
 		pfree(known->content);
 	known->content = NULL;
@@ -81,7 +125,7 @@ gl_context_forget(GlKnownContext *known)
 
 /* The id of this content: known to the session, or a new row. */
 static int64
-gl_context_id(const GlBuffer *content)
+gl_context_id(const GlBuffer *content, Oid user)
 {
 	GlKnownContext *known;
 	int			i;
@@ -96,7 +140,10 @@ gl_context_id(const GlBuffer *content)
 		known = &gl_known_contexts[i];
 		if (known->content != NULL && known->length == content->length &&
 			memcmp(known->content, content->data, content->length) == 0)
+		{
+			gl_context_remember(known, user);
 			return known->context_id;
+		}
 	}
 	known = &gl_known_contexts[gl_next_victim];
 	gl_next_victim = (gl_next_victim + 1) % GL_CONTEXT_CACHE_SIZE;
@@ -106,6 +153,7 @@ gl_context_id(const GlBuffer *content)
 	known->durable = false;
 	known->content = MemoryContextAlloc(TopMemoryContext, Max(content->length, 1));
 	memcpy(known->content, content->data, content->length);
+	gl_context_remember(known, user);
 	return known->context_id;
 }
 
@@ -115,11 +163,20 @@ gl_context_record(Oid user, const GlSalt *salt, GlBytes *claimed, GlHash *commit
 	GlBuffer	context;
 	size_t		known_length;
 	int64		context_id;
+	const GlKnownContext *last = gl_context_unchanged(user);
 
 	gl_buffer_init(&context, gl_grow);
 	gl_buffer_reserve(&context, 256);
-	gl_context_known_fields(&context, user);
-	context_id = gl_context_id(&context);
+	if (last != NULL)
+	{
+		gl_buffer_append(&context, last->content, last->length);
+		context_id = last->context_id;
+	}
+	else
+	{
+		gl_context_known_fields(&context, user);
+		context_id = gl_context_id(&context, user);
+	}
 	known_length = context.length;
 	gl_context_field(&context, GL_CONTEXT_CLAIMED_ACTOR, gl_actor);
 	gl_context_field(&context, GL_CONTEXT_CLAIMED_REASON, gl_reason);

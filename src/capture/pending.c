@@ -9,15 +9,17 @@
  */
 #include "capture/pending.h"
 
+#include "access/genam.h"
+#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/pg_lsn.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
@@ -37,6 +39,8 @@
 #define GL_FLUSH_SIZE (256 * 1024)
 /* A subtransaction that commits into its parent writes its bytes out when all levels together hold more than this. */
 #define GL_TOTAL_SIZE (16 * 1024 * 1024)
+/* Secrets drawn at a time. */
+#define GL_SECRET_STOCK 64
 /* Scratch larger than this is given back at the end of the transaction. */
 #define GL_SCRATCH_KEEP (1024 * 1024)
 /* A bytea prints as twice its length, and COPY, which pg_dump uses, ends at 1 GB. */
@@ -70,7 +74,8 @@ typedef struct GlPending
 	Oid			user;			/* current user at the first record */
 	uint8		secret[GL_SECRET_SIZE];
 	uint8		record_secret[GL_SECRET_SIZE];
-	uint8		personal_secret[GL_SECRET_SIZE];
+	bool		has_personal_secret;
+	uint8		personal_secret[GL_SECRET_SIZE];	/* never stored */
 	GlMerkleEdge edge;			/* edge.size is the number of records */
 	GlBuffer	bytes;			/* record stream */
 	GlBuffer	personal;		/* (record number u64, length u64, personal values)* */
@@ -111,6 +116,29 @@ gl_scratch_prepare(GlBuffer *scratch)
 	scratch->length = 0;
 }
 
+/*
+ * A fresh secret. Asking OpenSSL costs more than the rest of a small transaction's capture, so this backend keeps a
+ * stock, and wipes what it takes from it. The stock is filled at first use, after the fork.
+ */
+static void
+gl_draw_secret(uint8 secret[GL_SECRET_SIZE])
+{
+	static uint8 stock[GL_SECRET_STOCK * GL_SECRET_SIZE];
+	static int	left = 0;
+
+	if (left == 0)
+	{
+		if (!pg_strong_random(stock, sizeof(stock)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not draw the random secret of a ledger entry")));
+		left = GL_SECRET_STOCK;
+	}
+	left--;
+	memcpy(secret, stock + left * GL_SECRET_SIZE, GL_SECRET_SIZE);
+	explicit_bzero(stock + left * GL_SECRET_SIZE, GL_SECRET_SIZE);
+}
+
 static void
 gl_pending_activate(void)
 {
@@ -119,11 +147,7 @@ gl_pending_activate(void)
 	gl_ledger_require_ours(gl_ledger_state());
 	memset(&gl_pending, 0, sizeof(gl_pending));
 	gl_pending.memory = AllocSetContextCreate(TopTransactionContext, "govledger entry", ALLOCSET_DEFAULT_SIZES);
-	if (!pg_strong_random(gl_pending.secret, GL_SECRET_SIZE) ||
-		!pg_strong_random(gl_pending.personal_secret, GL_SECRET_SIZE))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not draw the random secret of a ledger entry")));
+	gl_draw_secret(gl_pending.secret);
 	gl_record_secret(gl_pending.secret, gl_pending.record_secret);
 	gl_merkle_init(&gl_pending.edge);
 	old = MemoryContextSwitchTo(gl_pending.memory);
@@ -201,6 +225,9 @@ gl_pending_personal(uint32 column_id, bool old, bool present, GlBytes value, GlH
 	GlPersonalValue personal;
 
 	Assert(gl_pending.in_record);
+	if (!gl_pending.has_personal_secret)
+		gl_draw_secret(gl_pending.personal_secret);
+	gl_pending.has_personal_secret = true;
 	personal.column_id = column_id;
 	personal.old = old;
 	personal.present = present;
@@ -407,6 +434,41 @@ gl_pending_finish(void)
 		gl_flush_own();
 }
 
+/*
+ * CatalogTupleInsert without its preparations, which look up and open every index anew: once per commit they are felt. Falls
+ * back to it if somebody put an index of their own on the table.
+ */
+static void
+gl_insert_entry(Relation relation, Datum *values, bool *nulls)
+{
+	static IndexInfo *info = NULL;
+	static Oid	info_of = InvalidOid;
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(relation), values, nulls);
+	List	   *indexes = RelationGetIndexList(relation);
+	Oid			primary = gl_relation_oid(GL_REL_ENTRY_PKEY);
+	Datum		key[2] = {values[Anum_gl_entry_generation - 1], values[Anum_gl_entry_transaction_id - 1]};
+	bool		key_nulls[2] = {false, false};
+	Relation	index;
+
+	if (list_length(indexes) != 1 || linitial_oid(indexes) != primary)
+	{
+		CatalogTupleInsert(relation, tuple);
+		return;
+	}
+	heap_insert(relation, tuple, GetCurrentCommandId(true), 0, NULL);
+	index = index_open(primary, RowExclusiveLock);
+	if (info == NULL || info_of != primary)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		info = BuildIndexInfo(index);
+		info_of = primary;
+		MemoryContextSwitchTo(old);
+	}
+	index_insert(index, key, key_nulls, &tuple->t_self, relation, UNIQUE_CHECK_YES, false, info);
+	index_close(index, NoLock);
+}
+
 static void
 gl_write_entry(bool inline_content, GlBytes claimed, int64 context_id, const GlHash *commitment)
 {
@@ -434,7 +496,7 @@ gl_write_entry(bool inline_content, GlBytes claimed, int64 context_id, const GlH
 	nulls[Anum_gl_entry_content - 1] = !inline_content;
 	if (inline_content)
 		values[Anum_gl_entry_content - 1] = gl_bytea(gl_pending.bytes.data, gl_pending.bytes.length);
-	CatalogTupleInsert(relation, heap_form_tuple(RelationGetDescr(relation), values, nulls));
+	gl_insert_entry(relation, values, nulls);
 	table_close(relation, NoLock);
 }
 
@@ -453,8 +515,6 @@ gl_pending_pre_commit(void)
 		return;
 	GL_FAULT("entry-before");
 	old = MemoryContextSwitchTo(gl_pending.memory);
-	/* toasting a large value needs one */
-	PushActiveSnapshot(GetTransactionSnapshot());
 	gl_salt(gl_pending.secret, GL_SALT_CONTEXT, 0, &salt);
 	context_id = gl_context_record(gl_pending.user, &salt, &claimed, &commitment);
 	inline_content = gl_pending.runs_count == 1 && gl_pending.runs[0].first_record == 0 &&
@@ -465,8 +525,6 @@ gl_pending_pre_commit(void)
 		gl_flush_personal(0);
 	gl_write_entry(inline_content, claimed, context_id, &commitment);
 	gl_pending.written = true;
-	PopActiveSnapshot();
-	CommandCounterIncrement();
 	MemoryContextSwitchTo(old);
 	GL_FAULT("entry-after");
 }
@@ -477,6 +535,7 @@ gl_pending_end(bool committed)
 	gl_pending.active = false;
 	gl_pending.in_record = false;
 	gl_pending.mark = NULL;
+	explicit_bzero(gl_pending.personal_secret, sizeof(gl_pending.personal_secret));
 	gl_scratch_reset(&gl_scratch);
 	gl_scratch_reset(&gl_personal_scratch);
 	gl_context_end(committed);

@@ -104,6 +104,7 @@ CREATE TABLE govledger.leaf (
 	generation integer NOT NULL,
 	transaction_ids xid8[] NOT NULL
 );
+ALTER TABLE govledger.leaf ALTER COLUMN transaction_ids SET STORAGE EXTERNAL;
 
 CREATE TABLE govledger.seal (
 	height bigint PRIMARY KEY,

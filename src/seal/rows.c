@@ -18,10 +18,14 @@
 #define GL_SEAL_COLUMNS \
 	"height, tree_size, root, content, right_edge, pg_snapshot_xmax(snapshot), ARRAY(SELECT pg_snapshot_xip(snapshot))"
 
-/* Parameters: generation, xmax and running transactions of the last seal. */
+/*
+ * Parameters: generation, xmax and running transactions of the last seal. OFFSET 0 keeps the look-up of each running
+ * transaction a look-up: = ANY would become a filter over the whole generation.
+ */
 #define GL_CANDIDATES(columns) \
 	"SELECT " columns " FROM govledger.entry WHERE generation = $1 AND transaction_id >= $2 " \
-	"UNION ALL SELECT " columns " FROM govledger.entry WHERE generation = $1 AND transaction_id = ANY ($3) " \
+	"UNION ALL SELECT " columns " FROM unnest($3) AS running (id) CROSS JOIN LATERAL " \
+	"(SELECT * FROM govledger.entry WHERE generation = $1 AND transaction_id = running.id OFFSET 0) was_running " \
 	"UNION ALL SELECT " columns " FROM govledger.entry WHERE generation > $1"
 
 void

@@ -124,6 +124,7 @@ check_context(GlVerify *verify, const GlLogEntry *entry)
 	GlBytes		context;
 	GlHash		commitment;
 	GlBuffer	joined;
+	bool		exists = gl_log_context(verify->log, entry->context_id, &context);
 
 	if (!entry->has_secret)
 	{
@@ -131,7 +132,7 @@ check_context(GlVerify *verify, const GlLogEntry *entry)
 		gl_erasures_absent(verify, entry, GL_ERASURE_CONTEXT, 0, 0);
 		return;
 	}
-	if (!gl_log_context(verify->log, entry->context_id, &context))
+	if (!exists)
 	{
 		note_context(verify, entry, true);
 		return;

@@ -35,6 +35,7 @@ struct GlLog
 	GlProbe		personals;
 	GlProbe		contexts;
 	GlContextSlot context_slots[CONTEXT_SLOTS];
+	GlBuffer	contexts_seen;	/* one bit per context id that an entry has */
 
 	/* the cursor over the personal values of one entry */
 	bool		personal_open;	/* it stands in the entry below */
@@ -68,6 +69,8 @@ gl_log_open(Snapshot snapshot)
 	gl_probe_open(&log->chunks, GL_REL_RECORD_CHUNK, gl_relation_oid(GL_REL_RECORD_CHUNK_PKEY), snapshot, 2);
 	gl_probe_open(&log->personals, GL_REL_PERSONAL, gl_relation_oid(GL_REL_PERSONAL_PKEY), snapshot, 2);
 	gl_probe_open(&log->contexts, GL_REL_CONTEXT, gl_relation_oid(GL_REL_CONTEXT_PKEY), snapshot, 1);
+	gl_buffer_init(&log->contexts_seen, gl_grow);
+	gl_buffer_reserve(&log->contexts_seen, 1);
 	for (i = 0; i < CONTEXT_SLOTS; i++)
 	{
 		gl_buffer_init(&log->context_slots[i].content, gl_grow);
@@ -225,6 +228,43 @@ gl_log_records(GlLog *log, const GlLogEntry *entry, GlRecordFunction function, v
 	return NULL;
 }
 
+/* Ids come from a sequence, so they are dense; what a bit map within work_mem cannot hold is not remembered. */
+static bool
+seen_place(int64 context_id, size_t *byte, uint8 *bit)
+{
+	*byte = (size_t) (context_id / 8);
+	*bit = (uint8) (1 << (context_id % 8));
+	return context_id >= 0 && *byte < (size_t) work_mem * 1024;
+}
+
+static void
+mark_seen(GlBuffer *seen, int64 context_id)
+{
+	size_t		byte;
+	uint8		bit;
+
+	if (!seen_place(context_id, &byte, &bit))
+		return;
+	if (byte >= seen->length)
+	{
+		gl_buffer_reserve(seen, byte + 1 - seen->length);
+		memset(seen->data + seen->length, 0, byte + 1 - seen->length);
+		seen->length = byte + 1;
+	}
+	seen->data[byte] |= bit;
+}
+
+bool
+gl_log_context_seen(const GlLog *log, int64 context_id)
+{
+	size_t		byte;
+	uint8		bit;
+
+	if (!seen_place(context_id, &byte, &bit))
+		return true;
+	return byte < log->contexts_seen.length && (log->contexts_seen.data[byte] & bit) != 0;
+}
+
 bool
 gl_log_context(GlLog *log, int64 context_id, GlBytes *content)
 {
@@ -239,6 +279,7 @@ gl_log_context(GlLog *log, int64 context_id, GlBytes *content)
 		gl_probe_start(probe, &key, 1);
 		cached->used = true;
 		cached->context_id = context_id;
+		mark_seen(&log->contexts_seen, context_id);
 		cached->exists = gl_probe_next(probe);
 		cached->content.length = 0;
 		if (cached->exists)

@@ -51,6 +51,8 @@ extern const char *gl_log_records(GlLog *log, const GlLogEntry *entry, GlRecordF
 								  uint64 *count);
 /* Fields 1 to 5 of a context; false if there is no such row. Valid until the next call. */
 extern bool gl_log_context(GlLog *log, int64 context_id, GlBytes *content);
+/* Was this context asked for? True where that was not remembered. */
+extern bool gl_log_context_seen(const GlLog *log, int64 context_id);
 /*
  * Personal values of one record; false if it has none. Records of one entry must be asked for in ascending
  * order. Valid until the next call.
@@ -114,6 +116,8 @@ extern GlStoredSeal *gl_seals_next(GlSeals *seals);
 extern void gl_seals_close(GlSeals *seals);
 /* The newest seal whose tree size is not above `size`, in `memory`; NULL if there is none. */
 extern GlStoredSeal *gl_seal_before(Snapshot snapshot, int64 size, MemoryContext memory);
+/* The oldest; NULL if there is none. */
+extern GlStoredSeal *gl_seal_first(Snapshot snapshot, MemoryContext memory);
 /* Size of the tree up to and including this seal: what its content says, if that can be read. */
 extern int64 gl_seal_size(const GlStoredSeal *row);
 /* Is this transaction visible in the seal's snapshot? */

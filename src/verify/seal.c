@@ -120,6 +120,29 @@ gl_seal_before(Snapshot snapshot, int64 size, MemoryContext memory)
 	return found ? row : NULL;
 }
 
+GlStoredSeal *
+gl_seal_first(Snapshot snapshot, MemoryContext memory)
+{
+	MemoryContext old = MemoryContextSwitchTo(memory);
+	GlSeals    *seals = gl_seals_open(snapshot, PG_INT64_MIN);
+	GlStoredSeal *first = gl_seals_next(seals);
+	GlStoredSeal *copy = NULL;
+
+	if (first != NULL)
+	{
+		copy = palloc(sizeof(GlStoredSeal));
+		*copy = *first;
+		/* what it points to goes with the scan */
+		copy->memory = memory;
+		copy->content = gl_bytes_copy(first->content);
+		copy->parsed = first->parsed && gl_seal_read(copy->content, &copy->seal);
+		copy->snapshot = (Datum) 0;
+	}
+	gl_seals_close(seals);
+	MemoryContextSwitchTo(old);
+	return copy;
+}
+
 int64
 gl_seal_size(const GlStoredSeal *row)
 {

@@ -323,6 +323,28 @@ check_companion(GlVerify *verify, GlRelation which, int64 read, const char *name
 				  (long long) rows, (long long) read);
 }
 
+/* An entry writes the context that it is the first to have, so each belongs to one. */
+static void
+check_contexts(GlVerify *verify)
+{
+	Relation	heap = gl_relation_open(GL_REL_CONTEXT, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(heap, InvalidOid, false, verify->snapshot, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		int64		id = DatumGetInt64(heap_getattr(tuple, Anum_gl_context_context_id, RelationGetDescr(heap), &isnull));
+
+		CHECK_FOR_INTERRUPTS();
+		if (!gl_log_context_seen(verify->log, id))
+			gl_report_log(verify->report, GL_CHECK_STRAY, GL_NO_LEAF, psprintf("context %lld", (long long) id),
+						  "it belongs to no entry");
+	}
+	systable_endscan(scan);
+	table_close(heap, NoLock);
+}
+
 static void
 check_companions(GlVerify *verify)
 {
@@ -336,6 +358,7 @@ check_companions(GlVerify *verify)
 					" FROM govledger.personal p WHERE NOT EXISTS (SELECT FROM govledger.entry e"
 					" WHERE e.generation = p.generation AND e.transaction_id = p.transaction_id"
 					" AND p.record < e.records)");
+	check_contexts(verify);
 }
 
 void

@@ -458,6 +458,8 @@ close_block(GlTree *tree, const GlStoredSeal *row, const GlStoredSeal *previous,
 			report_seal(tree, row, before_ok ? "it names another previous seal than there is"
 						: "it names another root than the entries before it have");
 		gl_seal_check(tree->verify, row, tree->chained ? previous : NULL);
+		tree->verify->sealed_generation = row->seal.generation;
+		tree->verify->sealed_by = row->seal.system_identifier;
 		return true;
 	}
 	/* a tile that is not yet full here may be full by now, and then tells which leaf */

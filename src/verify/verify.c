@@ -79,6 +79,45 @@ take_snapshot(void)
 	}
 }
 
+/*
+ * The seals say which log this is, and the row must say the same. If the oldest and the newest agree against it, it is
+ * they who are in the tree.
+ */
+static void
+check_origin(GlVerify *verify)
+{
+	GlStoredSeal *newest = gl_seal_before(verify->snapshot, PG_INT64_MAX, verify->memory);
+	GlStoredSeal *oldest = gl_seal_first(verify->snapshot, verify->memory);
+	GlFinding	finding = {.check = GL_CHECK_CATALOG, .object = "govledger.ledger", .leaf = GL_NO_LEAF};
+
+	if (newest == NULL || !newest->parsed || !oldest->parsed || gl_bytes_equal(verify->origin, newest->seal.origin) ||
+		!gl_bytes_equal(oldest->seal.origin, newest->seal.origin))
+		return;
+	finding.detail = "it names another origin than the seals";
+	finding.column = "origin";
+	finding.logged = gl_shown(newest->seal.origin, false);
+	finding.found = verify->origin.length > 0 ? gl_shown(verify->origin, false) : NULL;
+	gl_report_finding(verify->report, &finding);
+	verify->origin = newest->seal.origin;
+}
+
+/* After the tree: the newest sound seal knows the cluster. */
+static void
+check_cluster(GlVerify *verify)
+{
+	GlFinding	finding = {.check = GL_CHECK_CATALOG, .object = "govledger.ledger", .leaf = GL_NO_LEAF};
+
+	if (verify->sealed_generation < verify->generation ||
+		(verify->sealed_generation == verify->generation && verify->sealed_by == verify->system_identifier))
+		return;
+	finding.detail = "it names another generation or cluster than the newest seal";
+	finding.column = "generation, system_identifier";
+	finding.logged = psprintf("%u, %llu", verify->sealed_generation, (unsigned long long) verify->sealed_by);
+	finding.found = psprintf("%u, %llu", verify->generation, (unsigned long long) verify->system_identifier);
+	gl_report_finding(verify->report, &finding);
+	verify->ours = false;
+}
+
 static void
 read_ledger(GlVerify *verify)
 {
@@ -92,14 +131,15 @@ read_ledger(GlVerify *verify)
 		bool		nulls[Natts_gl_ledger];
 
 		heap_deform_tuple(tuple, RelationGetDescr(heap), values, nulls);
-		verify->has_ledger = true;
 		verify->generation = (uint32) DatumGetInt32(values[Anum_gl_ledger_generation - 1]);
-		verify->ours = (uint64) DatumGetInt64(values[Anum_gl_ledger_system_identifier - 1]) == GetSystemIdentifier();
+		verify->system_identifier = (uint64) DatumGetInt64(values[Anum_gl_ledger_system_identifier - 1]);
+		verify->ours = verify->system_identifier == GetSystemIdentifier();
 		if (!nulls[Anum_gl_ledger_origin - 1])
 			verify->origin = gl_bytes_of(TextDatumGetCString(values[Anum_gl_ledger_origin - 1]));
 	}
 	systable_endscan(scan);
 	table_close(heap, NoLock);
+	check_origin(verify);
 }
 
 /* --- arguments --- */
@@ -199,16 +239,13 @@ close_run(GlVerify *verify)
 	UnregisterSnapshot(verify->snapshot);
 }
 
-Datum
-gl_verify(PG_FUNCTION_ARGS)
+static void
+run_checks(FunctionCallInfo fcinfo)
 {
-	MemoryContext run = AllocSetContextCreate(CurrentMemoryContext, "govledger verify", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(run);
-	GlVerify   *verify;
+	GlVerify   *verify = open_run(fcinfo);
 
-	refuse_own_changes();
-	verify = open_run(fcinfo);
 	gl_tree_check(verify);
+	check_cluster(verify);
 	gl_strays_collect(verify);
 	gl_strays_check(verify);
 	gl_contexts_check(verify);
@@ -221,6 +258,33 @@ gl_verify(PG_FUNCTION_ARGS)
 	gl_catalog_check(verify);
 	gl_tables_check(verify);
 	close_run(verify);
+}
+
+Datum
+gl_verify(PG_FUNCTION_ARGS)
+{
+	static bool running = false;
+	MemoryContext run;
+	MemoryContext old;
+
+	refuse_own_changes();
+	/* the output function of a type could call us, and would find the run's buffers in use */
+	if (running)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("govledger.verify() is already running in this session")));
+	run = AllocSetContextCreate(CurrentMemoryContext, "govledger verify", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(run);
+	running = true;
+	PG_TRY();
+	{
+		run_checks(fcinfo);
+	}
+	PG_FINALLY();
+	{
+		running = false;
+	}
+	PG_END_TRY();
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(run);
 	return (Datum) 0;

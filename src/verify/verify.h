@@ -35,10 +35,14 @@ typedef struct GlVerify
 	MemoryContext scratch;		/* reset per entry, row or catalog object */
 
 	/* the row of govledger.ledger */
-	bool		has_ledger;
 	GlBytes		origin;			/* empty: not pinned yet */
 	uint32		generation;
-	bool		ours;			/* this cluster wrote the current generation */
+	uint64		system_identifier;
+	bool		ours;			/* that is this cluster */
+
+	/* the newest sound seal; 0: none */
+	uint32		sealed_generation;
+	uint64		sealed_by;
 
 	int			target_table;	/* 0: all */
 	int64		since;			/* leaves below are taken as known; 0: none */
