@@ -25,7 +25,7 @@
 #define GL_CANDIDATES(columns) \
 	"SELECT " columns " FROM govledger.entry WHERE generation = $1 AND transaction_id >= $2 " \
 	"UNION ALL SELECT " columns " FROM unnest($3) AS running (id) CROSS JOIN LATERAL " \
-	"(SELECT * FROM govledger.entry WHERE generation = $1 AND transaction_id = running.id OFFSET 0) was_running " \
+	"(SELECT *, xmin FROM govledger.entry WHERE generation = $1 AND transaction_id = running.id OFFSET 0) was_running " \
 	"UNION ALL SELECT " columns " FROM govledger.entry WHERE generation > $1"
 
 void

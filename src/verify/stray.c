@@ -49,14 +49,24 @@ struct GlStrays
 	int64		waiting_count;
 };
 
-GlStrays *
-gl_strays_open(GlVerify *verify)
+static void
+open_waiting(GlStrays *strays)
 {
-	GlStrays   *strays = palloc0(sizeof(GlStrays));
 	AttrNumber	columns[] = {1, 2, 3};
 	Oid			operators[] = {Int8LessOperator, Int8LessOperator, Int8LessOperator};
 	Oid			collations[] = {InvalidOid, InvalidOid, InvalidOid};
 	bool		nulls_first[] = {false, false, false};
+
+	/* read again when tables differ from the log: 1 is random access, a flag in 15 and a boolean in 14 */
+	strays->waiting = tuplesort_begin_heap(strays->descriptor, lengthof(columns), columns, operators, collations,
+										   nulls_first, work_mem / 4, NULL, 1);
+	strays->waiting_count = 0;
+}
+
+GlStrays *
+gl_strays_open(GlVerify *verify)
+{
+	GlStrays   *strays = palloc0(sizeof(GlStrays));
 	int			i;
 
 	strays->newest = gl_seal_before(verify->snapshot, PG_INT64_MAX, CurrentMemoryContext);
@@ -67,9 +77,7 @@ gl_strays_open(GlVerify *verify)
 		TupleDescInitEntry(strays->descriptor, i + 1, NULL, INT8OID, -1, 0);
 	strays->input = MakeSingleTupleTableSlot(strays->descriptor, &TTSOpsVirtual);
 	strays->output = MakeSingleTupleTableSlot(strays->descriptor, &TTSOpsMinimalTuple);
-	/* read again when tables differ from the log: 1 is random access, a flag in 15 and a boolean in 14 */
-	strays->waiting = tuplesort_begin_heap(strays->descriptor, lengthof(columns), columns, operators, collations,
-										   nulls_first, work_mem / 4, NULL, 1);
+	open_waiting(strays);
 	return strays;
 }
 
@@ -158,49 +166,118 @@ since_keys(const GlVerify *verify, ScanKeyData *keys)
 	return 2;
 }
 
-/* Run a query for rows (generation, transaction id) that belong to nothing; as the owner of the log. */
-static int64
-name_by_query(GlVerify *verify, const char *query, const char *problem)
+/* A query as the owner of the log, under the snapshot of the run. */
+static Portal
+open_query(GlVerify *verify, GlOwnerScope *scope, const char *query)
 {
 	Relation	heap = gl_relation_open(GL_REL_ENTRY, AccessShareLock);
-	GlOwnerScope scope;
-	uint64		i;
-	uint64		found;
+	SPIPlanPtr	plan;
+	Portal		portal;
 
-	gl_owner_enter(&scope, heap->rd_rel->relowner);
-	PushActiveSnapshot(verify->snapshot);
-	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(query, true, GL_REPORT_CAP + 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the log");
-	found = SPI_processed;
-	for (i = 0; i < found; i++)
-	{
-		char	   *object = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
-
-		gl_report_log(verify->report, GL_CHECK_STRAY, GL_NO_LEAF, object, "%s", problem);
-	}
-	SPI_finish();
-	PopActiveSnapshot();
-	gl_owner_leave(&scope);
+	gl_owner_enter(scope, heap->rd_rel->relowner);
 	table_close(heap, NoLock);
-	return (int64) found;
+	PushActiveSnapshot(verify->snapshot);
+	if (SPI_connect() != SPI_OK_CONNECT || (plan = SPI_prepare(query, 0, NULL)) == NULL)
+		elog(ERROR, "could not read the log");
+	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
+	if (portal == NULL)
+		elog(ERROR, "could not read the log: %s", SPI_result_code_string(SPI_result));
+	return portal;
 }
 
 static void
-name_entries(GlVerify *verify)
+close_query(Portal portal, const GlOwnerScope *scope)
 {
-	const GlStoredSeal *newest = verify->strays->newest;
-	char	   *snapshot = DatumGetCString(DirectFunctionCall1(pg_snapshot_out, newest->snapshot));
+	SPI_cursor_close(portal);
+	SPI_finish();
+	PopActiveSnapshot();
+	gl_owner_leave(scope);
+}
 
-	(void) name_by_query(verify,
-						 psprintf("SELECT pg_catalog.format('entry %%s/%%s', e.generation, e.transaction_id)"
-								  " FROM govledger.entry e"
-								  " WHERE (e.generation < %u OR e.generation = %u"
-								  " AND pg_catalog.pg_visible_in_snapshot(e.transaction_id, '%s'))"
-								  " AND NOT EXISTS (SELECT FROM govledger.leaf l, pg_catalog.unnest(l.transaction_ids) t (id)"
-								  " WHERE l.generation = e.generation AND t.id = e.transaction_id)",
-								  newest->seal.generation, newest->seal.generation, snapshot),
-						 "it is not in the tree, though the newest seal's snapshot saw its transaction: inserted by hand, "
-						 "or taken out of the leaves");
+static int64
+query_number(uint64 row, int column)
+{
+	bool		isnull;
+
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull));
+}
+
+static void
+report_stray(GlVerify *verify, const char *object, const char *problem)
+{
+	gl_report_log(verify->report, GL_CHECK_STRAY, GL_NO_LEAF, object, "%s", problem);
+}
+
+#define QUERY_BATCH 1000
+
+/* Name the rows that a query finds. */
+static int64
+name_by_query(GlVerify *verify, const char *query, const char *problem)
+{
+	GlOwnerScope scope;
+	Portal		portal = open_query(verify, &scope, query);
+	int64		count = 0;
+	uint64		i;
+
+	do
+	{
+		SPI_cursor_fetch(portal, true, QUERY_BATCH);
+		for (i = 0; i < SPI_processed; i++)
+			report_stray(verify, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1), problem);
+		count += (int64) SPI_processed;
+		i = SPI_processed;
+		SPI_freetuptable(SPI_tuptable);
+		CHECK_FOR_INTERRUPTS();
+	} while (i > 0);
+	close_query(portal, &scope);
+	return count;
+}
+
+/*
+ * The sums differ, so entries and leaves are joined: an entry that no leaf points to is a stray if the newest seal saw
+ * its transaction, else it waits. What snapshots say is not relied on here, for a seal's may be what was changed.
+ */
+static void
+join_entries(GlVerify *verify)
+{
+	GlStrays   *strays = verify->strays;
+	const GlStoredSeal *newest = strays->newest;
+	uint32		generation = newest->parsed ? newest->seal.generation : verify->generation;
+	char	   *snapshot = DatumGetCString(DirectFunctionCall1(pg_snapshot_out, newest->snapshot));
+	GlOwnerScope scope;
+	Portal		portal;
+	uint64		i;
+
+	tuplesort_end(strays->waiting);
+	open_waiting(strays);
+	portal = open_query(verify, &scope,
+						psprintf("SELECT e.generation::pg_catalog.int8, (e.\"position\" - '0/0')::pg_catalog.int8,"
+								 " e.transaction_id::pg_catalog.text::pg_catalog.int8,"
+								 " (e.generation < %u OR e.generation = %u"
+								 " AND pg_catalog.pg_visible_in_snapshot(e.transaction_id, '%s'))::pg_catalog.int4::pg_catalog.int8"
+								 " FROM govledger.entry e WHERE NOT EXISTS (SELECT FROM govledger.leaf l,"
+								 " pg_catalog.unnest(l.transaction_ids) t (id)"
+								 " WHERE l.generation = e.generation AND t.id = e.transaction_id)",
+								 generation, generation, snapshot));
+	do
+	{
+		SPI_cursor_fetch(portal, true, QUERY_BATCH);
+		for (i = 0; i < SPI_processed; i++)
+		{
+			uint64		transaction_id = (uint64) query_number(i, 3);
+
+			if (query_number(i, 4) != 0)
+				report_stray(verify, gl_entry_name((uint32) query_number(i, 1), transaction_id),
+							 "it is not in the tree, though the newest seal's snapshot saw its transaction: inserted by "
+							 "hand, or taken out of the leaves");
+			else
+				put_waiting(strays, (uint32) query_number(i, 1), (uint64) query_number(i, 2), transaction_id);
+		}
+		i = SPI_processed;
+		SPI_freetuptable(SPI_tuptable);
+		CHECK_FOR_INTERRUPTS();
+	} while (i > 0);
+	close_query(portal, &scope);
 }
 
 void
@@ -221,9 +298,9 @@ gl_strays_collect(GlVerify *verify)
 	}
 	systable_endscan(scan);
 	table_close(heap, NoLock);
+	if (!gl_sum_equal(&strays->leaves, &strays->entries) && strays->newest != NULL)
+		join_entries(verify);
 	tuplesort_performsort(strays->waiting);
-	if (!gl_sum_equal(&strays->leaves, &strays->entries) && strays->newest != NULL && strays->newest->parsed)
-		name_entries(verify);
 }
 
 bool

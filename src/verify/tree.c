@@ -447,7 +447,7 @@ close_block(GlTree *tree, const GlStoredSeal *row, const GlStoredSeal *previous,
 	{
 		adopt_edge(tree, row, &evidence);
 		if (!row->parsed)
-			report_seal(tree, row, "its content is not a seal");
+			report_seal(tree, row, "its content is not a seal of this height");
 		return false;
 	}
 	gl_merkle_root(&tree->edge, &root);
