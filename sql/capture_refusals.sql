@@ -3,7 +3,7 @@ SET client_min_messages = warning;
 CREATE SCHEMA capture_refusals;
 SET search_path = capture_refusals;
 SELECT count(*) AS entries FROM govledger.entry \gset
-SELECT govledger.protect('nowhere.nothing');
+SELECT govledger.protect('capture_refusals.nothing_there');
 SELECT govledger.protect(4294967295::oid::regclass);
 CREATE TEMP TABLE temporary (id int PRIMARY KEY);
 SELECT govledger.protect('temporary');

@@ -18,6 +18,8 @@ gl_cursor_init(GlCursor *cursor, GlBytes row)
 {
 	cursor->at = row.data;
 	cursor->end = row.length > 0 ? row.data + row.length : row.data;
+	cursor->start = cursor->at;
+	cursor->column_id = 0;
 	cursor->failed = false;
 	cursor->is_null = false;
 }
