@@ -72,6 +72,9 @@ BEGIN; UPDATE govledger.ledger_column SET key_ordinal = NULL, personal = true FR
  WHERE r.relation = 't'::regclass AND ledger_column.table_id = r.table_id AND column_name = 'id'; SELECT * FROM finding; ROLLBACK;
 BEGIN; UPDATE govledger.ledger_column SET dropped = true FROM govledger.ledger_relation r
  WHERE r.relation = 't'::regclass AND ledger_column.table_id = r.table_id AND column_name = 'v'; SELECT * FROM finding; ROLLBACK;
+BEGIN; UPDATE govledger.ledger_column SET type_name = 'text' FROM govledger.ledger_relation r
+ WHERE r.relation = 't'::regclass AND ledger_column.table_id = r.table_id AND column_name = 'v'; SELECT * FROM finding; ROLLBACK;
+BEGIN; UPDATE govledger.ledger_relation SET schema_name = 'other' WHERE relation = 't'::regclass; SELECT * FROM finding; ROLLBACK;
 SELECT table_id FROM govledger.ledger_relation WHERE relation = 't'::regclass \gset
 BEGIN; DELETE FROM govledger.ledger_column WHERE table_id = :table_id; DELETE FROM govledger.ledger_relation WHERE table_id = :table_id;
 DELETE FROM govledger.ledger_table WHERE table_id = :table_id; SELECT * FROM finding; ROLLBACK;

@@ -22,11 +22,13 @@ CREATE TABLE bench.single (
 );
 
 -- A transaction for each row, without a client: round trips would hide what the processor does.
-CREATE PROCEDURE bench.insert_rows(n integer) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE bench.insert_rows(n integer, per_transaction integer) LANGUAGE plpgsql AS $$
 BEGIN
 	FOR i IN 1 .. n LOOP
 		INSERT INTO bench.single (account, amount, remark) VALUES (i, i / 100.0, 'payment of an invoice');
-		COMMIT;
+		IF i % per_transaction = 0 THEN
+			COMMIT;
+		END IF;
 	END LOOP;
 END
 $$;

@@ -283,6 +283,8 @@ def sealer(conninfo, until, failures):
                 found = session.run("SELECT check_name, object, detail FROM govledger.verify() WHERE NOT ok")
                 failures.extend("verify under load: %s" % row for row in found[:3])
         except libpq.Error as error:
+            if passes % 5 == 0 and error.state == "40P01":
+                continue                    # verify locks tables, as does a TRUNCATE of several
             failures.append("sealer: %s" % error)
             if not error.state:
                 return
