@@ -54,6 +54,33 @@ gl_verify_progress(GlVerify *verify, const char *what, double done, double total
 /* --- snapshot --- */
 
 /*
+ * Lock what is missing too. We never wait for one table while we hold another, or a TRUNCATE of several ledger tables could
+ * deadlock with us and be the one that fails.
+ */
+static List *
+lock_relations(List *locked, List *missing)
+{
+	ListCell   *cell;
+
+	foreach(cell, missing)
+	{
+		ListCell   *held;
+
+		if (ConditionalLockRelationOid(lfirst_oid(cell), AccessShareLock))
+		{
+			locked = lappend_oid(locked, lfirst_oid(cell));
+			continue;
+		}
+		foreach(held, locked)
+			UnlockRelationOid(lfirst_oid(held), AccessShareLock);
+		list_free(locked);
+		LockRelationOid(lfirst_oid(cell), AccessShareLock);
+		return list_make1_oid(lfirst_oid(cell));
+	}
+	return locked;
+}
+
+/*
  * TRUNCATE and DDL do not respect snapshots, so all tables are locked before the snapshot is taken; and since it is the
  * snapshot that says which tables there are, until no new ones turn up.
  */
@@ -67,13 +94,10 @@ take_snapshot(void)
 		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 		List	   *relations = gl_tables_relations(snapshot);
 		List	   *missing = list_difference_oid(relations, locked);
-		ListCell   *cell;
 
 		if (missing == NIL)
 			return snapshot;
-		foreach(cell, missing)
-			LockRelationOid(lfirst_oid(cell), AccessShareLock);
-		locked = list_concat(locked, missing);
+		locked = lock_relations(locked, missing);
 		UnregisterSnapshot(snapshot);
 		CHECK_FOR_INTERRUPTS();
 	}
