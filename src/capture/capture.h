@@ -17,6 +17,12 @@ extern void gl_capture_init(void);
  */
 extern void gl_capture_event(GlRecordKind kind, const void *body, size_t length);
 
+/*
+ * A dump leaves dropped columns out, so columns have other numbers where it is restored: take them anew, by name, when the
+ * log is adopted there.
+ */
+extern void gl_capture_adopted(void);
+
 /* True iff the current transaction has records that are not yet in the log (they will be at commit). */
 extern bool gl_capture_pending(void);
 

@@ -22,6 +22,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "capture/capture.h"
 #include "capture/encode.h"
 #include "capture/pending.h"
 #include "core/catalog.h"
@@ -304,7 +305,9 @@ gl_sync_columns(GlLedgerTable *table, Relation root)
 	{
 		GlLedgerColumn *column = lfirst(cell);
 
-		if (column->dropped || !TupleDescAttr(descriptor, column->attribute_number - 1)->attisdropped)
+		if (column->dropped ||
+			(column->attribute_number <= descriptor->natts &&
+			 !TupleDescAttr(descriptor, column->attribute_number - 1)->attisdropped))
 			continue;
 		if (column->key_ordinal > 0)
 			ereport(ERROR,
@@ -462,4 +465,29 @@ gl_schema_sync(int table_id, const char *reason)
 	gl_sync_removed(table, tree, reason);
 	gl_sync_added(table, tree, reason);
 	table_close(relation, NoLock);
+}
+
+void
+gl_capture_adopted(void)
+{
+	List	   *ids = gl_ledger_table_ids();
+	ListCell   *cell;
+
+	foreach(cell, ids)
+	{
+		GlLedgerTable *table = gl_ledger_table_load(lfirst_int(cell));
+		Oid			root = ((GlLedgerRelation *) linitial(table->relations))->relation;
+		ListCell   *column_cell;
+
+		foreach(column_cell, table->columns)
+		{
+			GlLedgerColumn *column = lfirst(column_cell);
+			AttrNumber	number = get_attnum(root, column->name);
+
+			if (column->dropped || number == InvalidAttrNumber || number == column->attribute_number)
+				continue;
+			column->attribute_number = number;
+			gl_ledger_column_put(table->table_id, column);
+		}
+	}
 }

@@ -75,6 +75,7 @@ gl_adopt(PG_FUNCTION_ARGS)
 	gl_buffer_init(&body, gl_grow);
 	gl_adoption_write(&body, &adoption);
 	gl_capture_event(GL_RECORD_ADOPTION, body.data, body.length);
+	gl_capture_adopted();
 	PopActiveSnapshot();
 	SPI_finish();
 	PG_RETURN_INT32((int32) adoption.generation);

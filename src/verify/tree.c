@@ -176,15 +176,17 @@ note_writer(GlTree *tree, const GlLogEntry *entry)
 	tree->rewritten_count++;
 }
 
-/* Entries of one block stand in the order of (position, transaction id). */
+/* Entries of one block stand in the order of (generation, position, transaction id). */
 static void
 check_order(GlTree *tree, const GlLogEntry *entry)
 {
 	const GlLogEntry *last = &tree->last;
 
-	if (tree->has_last && last->generation == entry->generation &&
-		(entry->position < last->position ||
-		 (entry->position == last->position && entry->transaction_id <= last->transaction_id)))
+	if (tree->has_last &&
+		(entry->generation < last->generation ||
+		 (entry->generation == last->generation &&
+		  (entry->position < last->position ||
+		   (entry->position == last->position && entry->transaction_id <= last->transaction_id)))))
 	{
 		gl_report_log(tree->verify->report, GL_CHECK_ENTRY, entry->leaf,
 					  gl_entry_name(entry->generation, entry->transaction_id),

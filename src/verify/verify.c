@@ -157,7 +157,8 @@ read_ledger(GlVerify *verify)
 		heap_deform_tuple(tuple, RelationGetDescr(heap), values, nulls);
 		verify->generation = (uint32) DatumGetInt32(values[Anum_gl_ledger_generation - 1]);
 		verify->system_identifier = (uint64) DatumGetInt64(values[Anum_gl_ledger_system_identifier - 1]);
-		verify->ours = verify->system_identifier == GetSystemIdentifier();
+		verify->ours = verify->system_identifier == GetSystemIdentifier() &&
+			DatumGetObjectId(values[Anum_gl_ledger_database - 1]) == MyDatabaseId;
 		if (!nulls[Anum_gl_ledger_origin - 1])
 			verify->origin = gl_bytes_of(TextDatumGetCString(values[Anum_gl_ledger_origin - 1]));
 	}
