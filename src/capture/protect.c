@@ -212,7 +212,7 @@ gl_choose_primary_key(GlLedgerTable *table, Relation relation)
 /* --- protect --- */
 
 static List *
-gl_new_columns(Relation relation, List *personal)
+gl_new_columns(Relation relation)
 {
 	TupleDesc	descriptor = RelationGetDescr(relation);
 	List	   *columns = NIL;
@@ -399,7 +399,7 @@ gl_protect(PG_FUNCTION_ARGS)
 	gl_ledger_state_create();
 	gl_ledger_require_ours(gl_ledger_state());
 
-	table->columns = gl_new_columns(relation, personal);
+	table->columns = gl_new_columns(relation);
 	foreach(cell, personal)
 		gl_column_by_name(table, lfirst(cell), "personal")->personal = true;
 	if (PG_ARGISNULL(4))

@@ -76,6 +76,43 @@ gl_scan_table_id(Relation catalog, GlRelation index, Relation *opened, ScanKeyDa
 	return systable_beginscan_ordered(catalog, *opened, NULL, 1, key);
 }
 
+GlLedgerColumn *
+gl_ledger_column_read(HeapTuple tuple, TupleDesc descriptor, int *table_id)
+{
+	Datum		values[Natts_gl_ledger_column];
+	bool		nulls[Natts_gl_ledger_column];
+	GlLedgerColumn *column = palloc0(sizeof(GlLedgerColumn));
+
+	heap_deform_tuple(tuple, descriptor, values, nulls);
+	*table_id = DatumGetInt32(values[Anum_gl_ledger_column_table_id - 1]);
+	column->column_id = DatumGetInt32(values[Anum_gl_ledger_column_column_id - 1]);
+	column->attribute_number = DatumGetInt16(values[Anum_gl_ledger_column_attribute_number - 1]);
+	column->name = pstrdup(NameStr(*DatumGetName(values[Anum_gl_ledger_column_column_name - 1])));
+	column->type_name = TextDatumGetCString(values[Anum_gl_ledger_column_type_name - 1]);
+	column->personal = DatumGetBool(values[Anum_gl_ledger_column_personal - 1]);
+	if (!nulls[Anum_gl_ledger_column_key_ordinal - 1])
+		column->key_ordinal = DatumGetInt16(values[Anum_gl_ledger_column_key_ordinal - 1]);
+	column->dropped = DatumGetBool(values[Anum_gl_ledger_column_dropped - 1]);
+	return column;
+}
+
+GlLedgerRelation *
+gl_ledger_relation_read(HeapTuple tuple, TupleDesc descriptor, int *table_id)
+{
+	Datum		values[Natts_gl_ledger_relation];
+	bool		nulls[Natts_gl_ledger_relation];
+	GlLedgerRelation *relation = palloc0(sizeof(GlLedgerRelation));
+
+	heap_deform_tuple(tuple, descriptor, values, nulls);
+	*table_id = DatumGetInt32(values[Anum_gl_ledger_relation_table_id - 1]);
+	relation->relation_id = DatumGetInt32(values[Anum_gl_ledger_relation_relation_id - 1]);
+	if (!nulls[Anum_gl_ledger_relation_relation - 1])
+		relation->relation = DatumGetObjectId(values[Anum_gl_ledger_relation_relation - 1]);
+	relation->schema_name = pstrdup(NameStr(*DatumGetName(values[Anum_gl_ledger_relation_schema_name - 1])));
+	relation->name = pstrdup(NameStr(*DatumGetName(values[Anum_gl_ledger_relation_relation_name - 1])));
+	return relation;
+}
+
 static List *
 gl_load_columns(int table_id)
 {
@@ -87,22 +124,7 @@ gl_load_columns(int table_id)
 	List	   *columns = NIL;
 
 	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
-	{
-		Datum		values[Natts_gl_ledger_column];
-		bool		nulls[Natts_gl_ledger_column];
-		GlLedgerColumn *column = palloc0(sizeof(GlLedgerColumn));
-
-		heap_deform_tuple(tuple, RelationGetDescr(catalog), values, nulls);
-		column->column_id = DatumGetInt32(values[Anum_gl_ledger_column_column_id - 1]);
-		column->attribute_number = DatumGetInt16(values[Anum_gl_ledger_column_attribute_number - 1]);
-		column->name = pstrdup(NameStr(*DatumGetName(values[Anum_gl_ledger_column_column_name - 1])));
-		column->type_name = TextDatumGetCString(values[Anum_gl_ledger_column_type_name - 1]);
-		column->personal = DatumGetBool(values[Anum_gl_ledger_column_personal - 1]);
-		if (!nulls[Anum_gl_ledger_column_key_ordinal - 1])
-			column->key_ordinal = DatumGetInt16(values[Anum_gl_ledger_column_key_ordinal - 1]);
-		column->dropped = DatumGetBool(values[Anum_gl_ledger_column_dropped - 1]);
-		columns = lappend(columns, column);
-	}
+		columns = lappend(columns, gl_ledger_column_read(tuple, RelationGetDescr(catalog), &table_id));
 	systable_endscan_ordered(scan);
 	index_close(index, AccessShareLock);
 	table_close(catalog, AccessShareLock);
@@ -120,19 +142,7 @@ gl_load_relations(int table_id)
 	List	   *relations = NIL;
 
 	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
-	{
-		Datum		values[Natts_gl_ledger_relation];
-		bool		nulls[Natts_gl_ledger_relation];
-		GlLedgerRelation *relation = palloc0(sizeof(GlLedgerRelation));
-
-		heap_deform_tuple(tuple, RelationGetDescr(catalog), values, nulls);
-		relation->relation_id = DatumGetInt32(values[Anum_gl_ledger_relation_relation_id - 1]);
-		if (!nulls[Anum_gl_ledger_relation_relation - 1])
-			relation->relation = DatumGetObjectId(values[Anum_gl_ledger_relation_relation - 1]);
-		relation->schema_name = pstrdup(NameStr(*DatumGetName(values[Anum_gl_ledger_relation_schema_name - 1])));
-		relation->name = pstrdup(NameStr(*DatumGetName(values[Anum_gl_ledger_relation_relation_name - 1])));
-		relations = lappend(relations, relation);
-	}
+		relations = lappend(relations, gl_ledger_relation_read(tuple, RelationGetDescr(catalog), &table_id));
 	systable_endscan_ordered(scan);
 	index_close(index, AccessShareLock);
 	table_close(catalog, AccessShareLock);

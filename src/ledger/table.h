@@ -7,6 +7,8 @@
 
 #include "core/compat.h"
 #include "access/attnum.h"
+#include "access/htup.h"
+#include "access/tupdesc.h"
 #include "format/record.h"
 #include "nodes/pg_list.h"
 
@@ -44,6 +46,9 @@ typedef struct GlLedgerTable
 extern bool gl_ledger_relation_find(Oid relation, int *table_id, int *relation_id);
 /* Load from the catalog into CurrentMemoryContext; error if there is no such table. */
 extern GlLedgerTable *gl_ledger_table_load(int table_id);
+/* A row of ledger_column or ledger_relation, in CurrentMemoryContext; for readers with a snapshot of their own. */
+extern GlLedgerColumn *gl_ledger_column_read(HeapTuple tuple, TupleDesc descriptor, int *table_id);
+extern GlLedgerRelation *gl_ledger_relation_read(HeapTuple tuple, TupleDesc descriptor, int *table_id);
 /* Ids of all tables that are protected now (List of int). */
 extern List *gl_ledger_table_ids(void);
 /* The id that the next table gets; no lock, so that a long protect() does not hold up another one. */

@@ -73,46 +73,17 @@ load_columns(GlTables *tables, Snapshot snapshot)
 
 	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
 	{
-		Datum		values[Natts_gl_ledger_column];
-		bool		nulls[Natts_gl_ledger_column];
-		GlLedgerColumn *column;
-		GlTable    *table;
+		int			table_id;
+		GlLedgerColumn *column = gl_ledger_column_read(tuple, RelationGetDescr(heap), &table_id);
+		GlTable    *table = gl_tables_find(tables, table_id);
 
-		heap_deform_tuple(tuple, RelationGetDescr(heap), values, nulls);
-		table = gl_tables_find(tables, DatumGetInt32(values[Anum_gl_ledger_column_table_id - 1]));
 		if (table == NULL)
 			continue;
-		column = palloc0(sizeof(GlLedgerColumn));
-		column->column_id = DatumGetInt32(values[Anum_gl_ledger_column_column_id - 1]);
-		column->attribute_number = DatumGetInt16(values[Anum_gl_ledger_column_attribute_number - 1]);
-		column->name = pstrdup(NameStr(*DatumGetName(values[Anum_gl_ledger_column_column_name - 1])));
-		column->type_name = TextDatumGetCString(values[Anum_gl_ledger_column_type_name - 1]);
-		column->personal = DatumGetBool(values[Anum_gl_ledger_column_personal - 1]);
-		if (!nulls[Anum_gl_ledger_column_key_ordinal - 1])
-			column->key_ordinal = DatumGetInt16(values[Anum_gl_ledger_column_key_ordinal - 1]);
-		column->dropped = DatumGetBool(values[Anum_gl_ledger_column_dropped - 1]);
 		table->ledger->columns = lappend(table->ledger->columns, column);
 	}
 	systable_endscan_ordered(scan);
 	index_close(index, NoLock);
 	table_close(heap, NoLock);
-}
-
-static GlLedgerRelation *
-read_relation(HeapTuple tuple, TupleDesc descriptor, int *table_id)
-{
-	Datum		values[Natts_gl_ledger_relation];
-	bool		nulls[Natts_gl_ledger_relation];
-	GlLedgerRelation *relation = palloc0(sizeof(GlLedgerRelation));
-
-	heap_deform_tuple(tuple, descriptor, values, nulls);
-	*table_id = DatumGetInt32(values[Anum_gl_ledger_relation_table_id - 1]);
-	relation->relation_id = DatumGetInt32(values[Anum_gl_ledger_relation_relation_id - 1]);
-	if (!nulls[Anum_gl_ledger_relation_relation - 1])
-		relation->relation = DatumGetObjectId(values[Anum_gl_ledger_relation_relation - 1]);
-	relation->schema_name = pstrdup(NameStr(*DatumGetName(values[Anum_gl_ledger_relation_schema_name - 1])));
-	relation->name = pstrdup(NameStr(*DatumGetName(values[Anum_gl_ledger_relation_relation_name - 1])));
-	return relation;
 }
 
 static void
@@ -126,7 +97,7 @@ load_relations(GlTables *tables, Snapshot snapshot)
 	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
 	{
 		int			table_id;
-		GlLedgerRelation *relation = read_relation(tuple, RelationGetDescr(heap), &table_id);
+		GlLedgerRelation *relation = gl_ledger_relation_read(tuple, RelationGetDescr(heap), &table_id);
 		GlTable    *table = gl_tables_find(tables, table_id);
 
 		if (table == NULL)
@@ -284,7 +255,7 @@ gl_tables_relations(Snapshot snapshot)
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		int			table_id;
-		GlLedgerRelation *relation = read_relation(tuple, RelationGetDescr(heap), &table_id);
+		GlLedgerRelation *relation = gl_ledger_relation_read(tuple, RelationGetDescr(heap), &table_id);
 
 		if (OidIsValid(relation->relation))
 			relations = list_concat_unique_oid(relations, gl_inheritance_tree(snapshot, relation->relation));
