@@ -3,8 +3,8 @@
  *		Honest mistakes against a ledger: what a command created or altered; see guard.h.
  *
  * The state after the command is looked at, not the text of the command: whichever of its many forms was used, and
- * however deep in a function, the triggers of a ledger table are then what they must be or not, and a member of the extension
- * was touched or not. What the command did is rolled back with the error.
+ * however deep in a function, the triggers of a ledger table are then what they must be or not, and a member of the
+ * extension was touched or not. What the command did is rolled back with the error.
  */
 #include "capture/guard.h"
 
