@@ -15,8 +15,11 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "core/version.h"
+
 static const char *const gl_relation_names[GL_REL_COUNT] = {
 	[GL_REL_LEDGER] = "ledger",
+	[GL_REL_FORMER_LOG] = "former_log",
 	[GL_REL_LEDGER_TABLE] = "ledger_table",
 	[GL_REL_LEDGER_RELATION] = "ledger_relation",
 	[GL_REL_LEDGER_COLUMN] = "ledger_column",
@@ -30,6 +33,7 @@ static const char *const gl_relation_names[GL_REL_COUNT] = {
 	[GL_REL_CHECKPOINT] = "checkpoint",
 	[GL_REL_SIGNING_KEY] = "signing_key",
 	[GL_REL_LEDGER_PKEY] = "ledger_pkey",
+	[GL_REL_FORMER_LOG_PKEY] = "former_log_pkey",
 	[GL_REL_LEDGER_RELATION_RELATION_IDX] = "ledger_relation_relation_idx",
 	[GL_REL_LEDGER_RELATION_PKEY] = "ledger_relation_pkey",
 	[GL_REL_LEDGER_TABLE_PKEY] = "ledger_table_pkey",
@@ -66,7 +70,7 @@ gl_extension_oid(void)
 }
 
 Oid
-gl_relation_oid(GlRelation which)
+gl_relation_oid_if_there(GlRelation which)
 {
 	Oid			schema;
 
@@ -81,12 +85,17 @@ gl_relation_oid(GlRelation which)
 	schema = get_namespace_oid(GL_SCHEMA, true);
 	if (OidIsValid(schema))
 		gl_relation_oids[which] = get_relname_relid(gl_relation_names[which], schema);
-	if (!OidIsValid(gl_relation_oids[which]))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the govledger extension is not installed in this database"),
-				 errhint("Run CREATE EXTENSION govledger.")));
 	return gl_relation_oids[which];
+}
+
+Oid
+gl_relation_oid(GlRelation which)
+{
+	Oid			oid = gl_relation_oid_if_there(which);
+
+	if (!OidIsValid(oid))
+		gl_version_raise_missing(gl_relation_names[which]);
+	return oid;
 }
 
 Relation

@@ -16,6 +16,7 @@
 typedef enum GlRelation
 {
 	GL_REL_LEDGER,
+	GL_REL_FORMER_LOG,
 	GL_REL_LEDGER_TABLE,
 	GL_REL_LEDGER_RELATION,
 	GL_REL_LEDGER_COLUMN,
@@ -29,6 +30,7 @@ typedef enum GlRelation
 	GL_REL_CHECKPOINT,
 	GL_REL_SIGNING_KEY,
 	GL_REL_LEDGER_PKEY,
+	GL_REL_FORMER_LOG_PKEY,
 	GL_REL_LEDGER_RELATION_RELATION_IDX,
 	GL_REL_LEDGER_RELATION_PKEY,
 	GL_REL_LEDGER_TABLE_PKEY,
@@ -49,6 +51,8 @@ typedef enum GlRelation
 extern Oid	gl_extension_oid(void);
 /* Oid of one of our relations; error (with a hint) if the extension is not there. Cached, invalidated with the relcache. */
 extern Oid	gl_relation_oid(GlRelation which);
+/* InvalidOid instead: for what older versions of the SQL objects lack. */
+extern Oid	gl_relation_oid_if_there(GlRelation which);
 /* table_open on one of ours */
 extern Relation gl_relation_open(GlRelation which, LOCKMODE lockmode);
 

@@ -16,6 +16,16 @@ CREATE TABLE govledger.ledger (
 	database oid NOT NULL			-- a second database of the same cluster may not continue it either
 );
 
+-- Logs that this one continues after a part of them was lost: what succession records say, one row each.
+CREATE TABLE govledger.former_log (
+	generation integer PRIMARY KEY,	-- with which the next log began
+	origin text NOT NULL COLLATE "C",	-- leaves below tree_size (and not below that of a former log before) have it
+	tree_size bigint NOT NULL,
+	lost_from bigint NOT NULL,		-- signed up to here; leaves [lost_from, known_size) of that log are lost
+	known_size bigint NOT NULL,		-- last known checkpoint
+	known_root bytea NOT NULL
+);
+
 CREATE TABLE govledger.ledger_table (
 	table_id integer PRIMARY KEY,
 	visibility text NOT NULL CHECK (visibility IN ('private', 'peers', 'public')),
@@ -151,6 +161,7 @@ INSERT INTO govledger.sealer_state DEFAULT VALUES;
 
 -- Everything but sealer_state is data that a dump must carry.
 SELECT pg_extension_config_dump('govledger.ledger', '');
+SELECT pg_extension_config_dump('govledger.former_log', '');
 SELECT pg_extension_config_dump('govledger.ledger_table', '');
 SELECT pg_extension_config_dump('govledger.table_id_seq', '');
 SELECT pg_extension_config_dump('govledger.ledger_relation', '');
