@@ -185,3 +185,13 @@ gl_to_utf8(const char *string, int *length)
 	*length = strlen(converted);
 	return converted;
 }
+
+char *
+gl_one_line_feed(const char *text)
+{
+	size_t		length = strlen(text);
+
+	while (length > 0 && text[length - 1] == '\n')
+		length--;
+	return psprintf("%.*s\n", (int) length, text);
+}

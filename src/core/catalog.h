@@ -70,6 +70,9 @@ extern int64 gl_timestamp(int64 unix_time);
 /* UTF-8 bytes of a string in the database encoding (may return its argument). */
 extern char *gl_to_utf8(const char *string, int *length);
 
+/* The text with exactly one line feed at its end: copying and pasting takes the last one away or adds one. Palloc'd. */
+extern char *gl_one_line_feed(const char *text);
+
 /* Die here if the test build was told so: see src/core/README.md. */
 #ifdef GL_FAULT_INJECTION
 extern void gl_fault(const char *point);
