@@ -413,6 +413,7 @@ gl_protect(PG_FUNCTION_ARGS)
 	gl_announce(relation, tree);
 	/* keep the lock; DDL refuses to work on a table that is open here */
 	relation_close(relation, NoLock);
+	gl_triggers_drop_left_over(tree);
 	gl_protect_store(table);
 	gl_schema_record(table, GL_SCHEMA_PROTECT, 0, "");
 	foreach(cell, tree)

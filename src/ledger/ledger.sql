@@ -39,7 +39,7 @@ CREATE SEQUENCE govledger.table_id_seq AS integer;
 
 -- Relation 0 is the table itself, others are its partitions; a removed one keeps its number and name.
 CREATE TABLE govledger.ledger_relation (
-	table_id integer NOT NULL REFERENCES govledger.ledger_table,
+	table_id integer NOT NULL,
 	relation_id integer NOT NULL,
 	relation regclass,				-- NULL when removed or unprotected
 	schema_name name NOT NULL,
@@ -49,7 +49,7 @@ CREATE TABLE govledger.ledger_relation (
 CREATE UNIQUE INDEX ledger_relation_relation_idx ON govledger.ledger_relation (relation);
 
 CREATE TABLE govledger.ledger_column (
-	table_id integer NOT NULL REFERENCES govledger.ledger_table,
+	table_id integer NOT NULL,
 	column_id integer NOT NULL,
 	attribute_number smallint NOT NULL,	-- of relation 0, to tell a rename from a drop and an add
 	column_name name NOT NULL,
@@ -137,7 +137,7 @@ CREATE TABLE govledger.tile (
 ALTER TABLE govledger.tile ALTER COLUMN hashes SET STORAGE EXTERNAL;
 
 CREATE TABLE govledger.checkpoint (
-	tree_size bigint PRIMARY KEY REFERENCES govledger.seal (tree_size),
+	tree_size bigint PRIMARY KEY,	-- of the seal it signs
 	signed_at timestamptz NOT NULL,
 	key_id bigint NOT NULL,
 	note text NOT NULL COLLATE "C"	-- C2SP signed note
@@ -159,7 +159,10 @@ CREATE TABLE govledger.sealer_state (
 );
 INSERT INTO govledger.sealer_state DEFAULT VALUES;
 
--- Everything but sealer_state is data that a dump must carry.
+/*
+ * Everything but sealer_state is data that a dump must carry. No foreign keys between these tables: a parallel pg_restore does not
+ * know in which order the data of extensions must come. verify checks what they would.
+ */
 SELECT pg_extension_config_dump('govledger.ledger', '');
 SELECT pg_extension_config_dump('govledger.former_log', '');
 SELECT pg_extension_config_dump('govledger.ledger_table', '');

@@ -6,6 +6,11 @@
 
 SET LOCAL search_path TO pg_catalog, pg_temp;
 
+-- a parallel pg_restore loads the data of an extension's tables in any order
+ALTER TABLE govledger.ledger_relation DROP CONSTRAINT ledger_relation_table_id_fkey;
+ALTER TABLE govledger.ledger_column DROP CONSTRAINT ledger_column_table_id_fkey;
+ALTER TABLE govledger.checkpoint DROP CONSTRAINT checkpoint_tree_size_fkey;
+
 CREATE TABLE govledger.former_log (
 	generation integer PRIMARY KEY,
 	origin text NOT NULL COLLATE "C",
