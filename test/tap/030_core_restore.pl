@@ -79,6 +79,7 @@ my $data_only = dump_with('data', '-Fc', '-a');
 my $single = dump_with('single', '-Fc', '-t', '"the Land".parcel');
 my $globals = "$dumps/globals.sql";
 $source->command_ok([ 'pg_dumpall', '-f', $globals, '-d', $source->connstr('postgres') ], 'pg_dumpall');
+system_or_bail('cp', "$keys/key.state", "$keys/state.then");
 sql($source, 'land', q{COMMIT PREPARED 'waiting'});
 
 my $target = PostgreSQL::Test::Cluster->new('target');
@@ -200,6 +201,8 @@ $whole->append_conf('postgresql.conf', $settings);
 $whole->start;
 $whole->command_ok([ 'psql', '-X', '-q', '-f', $globals, $whole->connstr('postgres') ], 'restore of pg_dumpall');
 is($whole->safe_psql('postgres', q{SELECT count(*) FROM pg_roles WHERE rolname LIKE 'govledger%'}), '4', 'roles');
+# as if the original had signed nothing since, for its key comes along with the settings
+sql($whole, 'land', "ALTER DATABASE land SET govledger.signer_state_file = '$keys/state.then'");
 adopt_and_go_on($whole, 'land', 'pg_dumpall', reader => 1);
 is($whole->safe_psql('land', 'SELECT origin || generation FROM govledger.status'), 'land.example.org/log2', 'its settings came along');
 
