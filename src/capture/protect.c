@@ -30,6 +30,7 @@
 #include "capture/pending.h"
 #include "capture/schema.h"
 #include "core/catalog.h"
+#include "core/version.h"
 #include "ledger/state.h"
 #include "ledger/table.h"
 
@@ -380,6 +381,7 @@ gl_protect(PG_FUNCTION_ARGS)
 	List	   *tree;
 	ListCell   *cell;
 
+	gl_version_require_current();
 	if (get_rel_name(relid) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
@@ -411,6 +413,7 @@ gl_protect(PG_FUNCTION_ARGS)
 	gl_announce(relation, tree);
 	/* keep the lock; DDL refuses to work on a table that is open here */
 	relation_close(relation, NoLock);
+	gl_triggers_drop_left_over(tree);
 	gl_protect_store(table);
 	gl_schema_record(table, GL_SCHEMA_PROTECT, 0, "");
 	foreach(cell, tree)
@@ -443,6 +446,7 @@ gl_unprotect(PG_FUNCTION_ARGS)
 	GlLedgerTable *table;
 	ListCell   *cell;
 
+	gl_version_require_current();
 	if (strspn(reason, " \t\r\n") == strlen(reason))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

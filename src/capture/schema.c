@@ -473,28 +473,3 @@ gl_schema_sync(int table_id, const char *reason)
 	gl_sync_added(table, tree, reason);
 	table_close(relation, NoLock);
 }
-
-void
-gl_capture_adopted(void)
-{
-	List	   *ids = gl_ledger_table_ids();
-	ListCell   *cell;
-
-	foreach(cell, ids)
-	{
-		GlLedgerTable *table = gl_ledger_table_load(lfirst_int(cell));
-		Oid			root = ((GlLedgerRelation *) linitial(table->relations))->relation;
-		ListCell   *column_cell;
-
-		foreach(column_cell, table->columns)
-		{
-			GlLedgerColumn *column = lfirst(column_cell);
-			AttrNumber	number = get_attnum(root, column->name);
-
-			if (column->dropped || number == InvalidAttrNumber || number == column->attribute_number)
-				continue;
-			column->attribute_number = number;
-			gl_ledger_column_put(table->table_id, column);
-		}
-	}
-}

@@ -40,6 +40,8 @@ extern List *gl_relation_tree(Oid root, LOCKMODE lockmode);
 /* Put our triggers on one relation of the tree; the row trigger only on the root, for it is cloned to partitions. */
 extern void gl_triggers_create(Oid relation, bool root);
 extern void gl_triggers_drop(Oid relation, bool root);
+/* Drop triggers of ours that came with a table from another database; `tree` as from gl_relation_tree. */
+extern void gl_triggers_drop_left_over(const List *tree);
 
 /*
  * Bring the catalog in line with the table after DDL: names, columns, partitions that came and went. Writes a schema

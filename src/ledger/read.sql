@@ -18,7 +18,7 @@ REVOKE ALL ON FUNCTION govledger.entry_records(xid8, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION govledger.entry_records(xid8, integer) TO govledger_auditor, govledger_admin;
 
 -- Auditors read the log; nobody writes it but the extension.
-GRANT SELECT ON govledger.ledger, govledger.ledger_table, govledger.ledger_relation, govledger.ledger_column,
+GRANT SELECT ON govledger.ledger, govledger.former_log, govledger.ledger_table, govledger.ledger_relation, govledger.ledger_column,
 	govledger.context, govledger.entry, govledger.record_chunk, govledger.personal, govledger.leaf, govledger.seal,
 	govledger.tile, govledger.checkpoint, govledger.signing_key
 	TO govledger_auditor, govledger_admin;
