@@ -400,16 +400,27 @@ gl_worker_connect(Datum argument, char database_name[NAMEDATALEN])
 	CommitTransactionCommand();
 }
 
+/* The server log has no other way to tell the databases of background workers apart: %d is empty there. */
+static void
+gl_worker_error_context(void *database_name)
+{
+	if (*(const char *) database_name != '\0')
+		errcontext("sealer of database \"%s\"", (const char *) database_name);
+}
+
 void
 gl_worker_main(Datum argument)
 {
-	char		database_name[NAMEDATALEN];
+	char		database_name[NAMEDATALEN] = "";
+	ErrorContextCallback error_context = {.callback = gl_worker_error_context,.arg = database_name};
 	MemoryContext context;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	/* the default handler may leave while a spinlock is held */
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
+	error_context.previous = error_context_stack;
+	error_context_stack = &error_context;
 	gl_worker_connect(argument, database_name);
 	context = AllocSetContextCreate(TopMemoryContext, "govledger sealer", ALLOCSET_DEFAULT_SIZES);
 

@@ -101,7 +101,7 @@ my $vandal = sub {
 		transaction_ids => 'transaction_ids[2:]', snapshot => q{'10:20:12'::pg_snapshot}, type_name => "type_name || '$byte'",
 		column_name => "column_name || '$byte'", relation_id => 'relation_id + 7');
 	my $value = $other{$column} // (
-		"set_byte(substring($column FOR 1 + (random() * length($column))::int) || '\\x00', (random() * 7)::int % least(8, length($column)), $byte)",
+		"set_byte(substring($column FOR (random() * length($column))::int) || '\\x00', 0, $byte)",
 		"set_byte($column, (random() * (length($column) - 1))::int, $byte)", "substring($column FROM 2)", "'\\x'::bytea",
 		"repeat('\\377', 100)::bytea")[ rand 5 ];
 	return qq{BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL statement_timeout = '20s';
