@@ -434,6 +434,12 @@ gl_sync_added(GlLedgerTable *table, List *tree, const char *reason)
 }
 
 void
+gl_schema_lock(int table_id)
+{
+	LockDatabaseObject(gl_relation_oid(GL_REL_LEDGER_TABLE), table_id, 0, ExclusiveLock);
+}
+
+void
 gl_schema_sync(int table_id, const char *reason)
 {
 	GlLedgerTable *table = gl_ledger_table_load(table_id);
@@ -450,7 +456,7 @@ gl_schema_sync(int table_id, const char *reason)
 	 * only then reads the catalog. The table comes first, as in the command that holds it already.
 	 */
 	relation = table_open(root, AccessShareLock);
-	LockDatabaseObject(gl_relation_oid(GL_REL_LEDGER_TABLE), table_id, 0, ExclusiveLock);
+	gl_schema_lock(table_id);
 	table = gl_ledger_table_load(table_id);
 	gl_relation_check(relation);
 	changed = gl_sync_columns(table, relation);
@@ -460,6 +466,8 @@ gl_schema_sync(int table_id, const char *reason)
 		CacheInvalidateRelcacheAll();
 		CommandCounterIncrement();
 		gl_schema_record(table, GL_SCHEMA_ALTER, 0, reason);
+		if (table->visibility == GL_VISIBILITY_PUBLIC)
+			gl_visibility_apply(table);
 	}
 	tree = gl_relation_tree(root, NoLock);
 	gl_sync_removed(table, tree, reason);

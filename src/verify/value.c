@@ -126,7 +126,8 @@ gl_value_same(GlColumnTypes *types, uint64 column_id, GlBytes a, GlBytes b)
 		gl_owner_enter(&scope, types->owner);
 		same = same_printed(column, a, b);
 		gl_owner_leave(&scope);
-		ReleaseCurrentSubTransaction();
+		/* a domain's check may have written: what only reads must leave nothing behind */
+		RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
@@ -219,6 +220,8 @@ gl_value_key(const GlColumnTypes *types, const GlTable *table, GlBytes row)
 			if (column->key_ordinal != ordinal)
 				continue;
 			any = true;
+			if (!gl_access_column(table->access, column))
+				continue;
 			name.val.string.val = column->name;
 			name.val.string.len = (int) strlen(column->name);
 			(void) pushJsonbValue(&state, WJB_KEY, &name);
