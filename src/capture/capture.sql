@@ -65,6 +65,8 @@ GRANT EXECUTE ON FUNCTION govledger.protect(regclass, boolean, text, name[], nam
 	govledger.unprotect(regclass, text), govledger.set_visibility(regclass, text, text),
 	govledger.record_schema(regclass), govledger.note(text)
 	TO govledger_admin;
+-- PostgreSQL asks whoever adds a partition for the right to execute the row triggers that the partition inherits.
+GRANT EXECUTE ON FUNCTION govledger.capture_row() TO PUBLIC;
 
 -- ALWAYS: a session in replica role changes tables too
 CREATE EVENT TRIGGER govledger_ddl_command_end ON ddl_command_end EXECUTE FUNCTION govledger.on_ddl_command_end();
