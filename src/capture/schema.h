@@ -40,6 +40,8 @@ extern List *gl_relation_tree(Oid root, LOCKMODE lockmode);
 /* Put our triggers on one relation of the tree; the row trigger only on the root, for it is cloned to partitions. */
 extern void gl_triggers_create(Oid relation, bool root);
 extern void gl_triggers_drop(Oid relation, bool root);
+/* Drop triggers of ours that came with a table from another database; `tree` as from gl_relation_tree. */
+extern void gl_triggers_drop_left_over(const List *tree);
 
 /*
  * Bring the catalog in line with the table after DDL: names, columns, partitions that came and went. Writes a schema
@@ -49,7 +51,28 @@ extern void gl_schema_sync(int table_id, const char *reason);
 /* The refusal to make the ledger table of this name a partition of another table. */
 extern void gl_schema_refuse_attach(const char *name);
 
+/* Of two sessions that bring one table's catalog in line, the second waits here for the first; then it must read anew. */
+extern void gl_schema_lock(int table_id);
+
 /* Add the rows that a relation holds as genesis records; progress is told as NOTICE. */
 extern void gl_genesis(Oid relation);
+
+/* --- protect.c --- */
+
+/* Error unless `relid` is a ledger table (no partition) and the current user owns it. */
+extern GlLedgerTable *gl_ledger_table_owned(Oid relid);
+/* Error if the reason given to a function is blank: it goes into the log. */
+extern void gl_require_reason(const char *reason, const char *function);
+
+/* --- visibility.c --- */
+
+/* Error (with the words there are) if it is none of them. */
+extern GlVisibility gl_visibility_parse(const char *name);
+/* Columns that govledger_public may read (List of char *); none unless the table is public and protected. */
+extern List *gl_public_columns(const GlLedgerTable *table);
+/* Exactly these columns of `relation` can be read by govledger_public from now on; NOTICE if its schema is closed to it. */
+extern void gl_public_grant(Oid relation, List *columns);
+/* The same for a ledger table, as its visibility says. */
+extern void gl_visibility_apply(const GlLedgerTable *table);
 
 #endif

@@ -20,8 +20,11 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "core/version.h"
+
 static const char *const gl_relation_names[GL_REL_COUNT] = {
 	[GL_REL_LEDGER] = "ledger",
+	[GL_REL_FORMER_LOG] = "former_log",
 	[GL_REL_LEDGER_TABLE] = "ledger_table",
 	[GL_REL_LEDGER_RELATION] = "ledger_relation",
 	[GL_REL_LEDGER_COLUMN] = "ledger_column",
@@ -35,6 +38,7 @@ static const char *const gl_relation_names[GL_REL_COUNT] = {
 	[GL_REL_CHECKPOINT] = "checkpoint",
 	[GL_REL_SIGNING_KEY] = "signing_key",
 	[GL_REL_LEDGER_PKEY] = "ledger_pkey",
+	[GL_REL_FORMER_LOG_PKEY] = "former_log_pkey",
 	[GL_REL_LEDGER_RELATION_RELATION_IDX] = "ledger_relation_relation_idx",
 	[GL_REL_LEDGER_RELATION_PKEY] = "ledger_relation_pkey",
 	[GL_REL_LEDGER_TABLE_PKEY] = "ledger_table_pkey",
@@ -71,9 +75,8 @@ gl_extension_oid(void)
 	return get_extension_oid("govledger", true);
 }
 
-/* InvalidOid if it is not there */
-static Oid
-gl_relation_lookup(GlRelation which)
+Oid
+gl_relation_oid_if_there(GlRelation which)
 {
 	Oid			schema;
 
@@ -109,7 +112,7 @@ gl_is_installed(void)
 	}
 	/* DROP EXTENSION takes the relations away one by one, and those that tell what is protected are looked into meanwhile */
 	for (i = 0; i < (int) lengthof(needed); i++)
-		if (!OidIsValid(gl_relation_lookup(needed[i])))
+		if (!OidIsValid(gl_relation_oid_if_there(needed[i])))
 			return false;
 	return true;
 }
@@ -117,12 +120,11 @@ gl_is_installed(void)
 Oid
 gl_relation_oid(GlRelation which)
 {
-	if (!OidIsValid(gl_relation_lookup(which)))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the govledger extension is not installed in this database"),
-				 errhint("Run CREATE EXTENSION govledger.")));
-	return gl_relation_oids[which];
+	Oid			oid = gl_relation_oid_if_there(which);
+
+	if (!OidIsValid(oid))
+		gl_version_raise_missing(gl_relation_names[which]);
+	return oid;
 }
 
 bool
@@ -243,4 +245,14 @@ gl_to_utf8(const char *string, int *length)
 		converted = gl_escape_bytes(string);
 	*length = strlen(converted);
 	return converted;
+}
+
+char *
+gl_one_line_feed(const char *text)
+{
+	size_t		length = strlen(text);
+
+	while (length > 0 && text[length - 1] == '\n')
+		length--;
+	return psprintf("%.*s\n", (int) length, text);
 }

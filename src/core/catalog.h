@@ -17,6 +17,7 @@
 typedef enum GlRelation
 {
 	GL_REL_LEDGER,
+	GL_REL_FORMER_LOG,
 	GL_REL_LEDGER_TABLE,
 	GL_REL_LEDGER_RELATION,
 	GL_REL_LEDGER_COLUMN,
@@ -30,6 +31,7 @@ typedef enum GlRelation
 	GL_REL_CHECKPOINT,
 	GL_REL_SIGNING_KEY,
 	GL_REL_LEDGER_PKEY,
+	GL_REL_FORMER_LOG_PKEY,
 	GL_REL_LEDGER_RELATION_RELATION_IDX,
 	GL_REL_LEDGER_RELATION_PKEY,
 	GL_REL_LEDGER_TABLE_PKEY,
@@ -59,6 +61,8 @@ extern bool gl_belongs_to_extension(Oid class_id, Oid object_id);
 extern Oid	gl_function_oid(Snapshot snapshot, const char *name);
 /* Oid of one of our relations; error (with a hint) if the extension is not there. Cached, invalidated with the relcache. */
 extern Oid	gl_relation_oid(GlRelation which);
+/* InvalidOid instead: for what older versions of the SQL objects lack. */
+extern Oid	gl_relation_oid_if_there(GlRelation which);
 /* table_open on one of ours */
 extern Relation gl_relation_open(GlRelation which, LOCKMODE lockmode);
 
@@ -75,6 +79,9 @@ extern int64 gl_timestamp(int64 unix_time);
 
 /* UTF-8 bytes of a string in the database encoding (may return its argument). */
 extern char *gl_to_utf8(const char *string, int *length);
+
+/* The text with exactly one line feed at its end: copying and pasting takes the last one away or adds one. Palloc'd. */
+extern char *gl_one_line_feed(const char *text);
 
 /* Die here if the test build was told so: see src/core/README.md. */
 #ifdef GL_FAULT_INJECTION
