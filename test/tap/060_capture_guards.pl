@@ -130,6 +130,9 @@ $bare->safe_psql('other', q{
 	CREATE EXTENSION govledger; CREATE TABLE a (id int PRIMARY KEY); SELECT govledger.protect('a')});
 my ($status, $out, $err) = $bare->psql('other', 'DROP TABLE a');
 like($err, qr/cannot drop ledger table "a"/, 'the guards are back with the extension');
+# a log that protects nothing any more is still a log
+($status, $out, $err) = $bare->psql('other', q{SELECT govledger.unprotect('a', 'end'); DROP TABLE a; DROP EXTENSION govledger});
+like($err, qr/cannot drop extension "govledger": its log would go with it/, 'nor does the log go unasked');
 # scripts of the extension may do what nobody else may
 my ($sharedir) = run_command([ $ENV{PG_CONFIG}, '--sharedir' ]);
 my $version = $bare->safe_psql('other', q{SELECT extversion FROM pg_extension WHERE extname = 'govledger'});
@@ -143,9 +146,6 @@ $bare->safe_psql('other', q{ALTER EXTENSION govledger UPDATE TO 'guarded'});
 unlink $script;
 is($bare->safe_psql('other', q{SELECT count(*) FROM pg_proc WHERE proname = 'note'; SELECT more FROM govledger.sealer_state;
 	SELECT evtenabled FROM pg_event_trigger WHERE evtname = 'govledger_table_rewrite'}), "0\n\nA", 'an update script passes');
-# a log that protects nothing any more is still a log
-($status, $out, $err) = $bare->psql('other', q{SELECT govledger.unprotect('a', 'end'); DROP TABLE a; DROP EXTENSION govledger});
-like($err, qr/cannot drop extension "govledger": its log would go with it/, 'nor does the log go unasked');
 
 # A dump goes in everywhere, and a copy is free until it is adopted.
 my $directory = PostgreSQL::Test::Utils::tempdir();
