@@ -143,10 +143,10 @@ is(count(), $count + 2, 'what follows the savepoint is there, and nothing else')
 is(sealed(), 't', 'sealed');
 $node->stop;
 start($node);
-is_clean($node, 'no memory');
+verified('no memory');
 
 # A standby that cancels verify for its recovery.
-$node->safe_psql('postgres', q{INSERT INTO t (v) SELECT 'many' FROM generate_series(1, 100000)});
+$node->safe_psql('postgres', q{INSERT INTO t (v) SELECT 'many' FROM generate_series(1, 20000)});
 $node->backup('backup');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'backup', has_streaming => 1);
@@ -185,8 +185,7 @@ sealed() for 1 .. 3;
 is(scalar(() = substr(slurp_file($node->logfile), $from) =~ /clock of this server was set back/g), 1, 'once');
 is($node->safe_psql('postgres', q{SELECT bool_and(sealed_at >= before) FROM (SELECT sealed_at, lag(sealed_at) OVER (ORDER BY height) AS before FROM govledger.seal) s}), 't',
 	'times of seals never go back');
-is_clean($node, 'clock set back');
-log_is_sound($node, 'clock set back');
+verified('clock set back');
 
 # An alarm in time, although what waits comes from the future.
 set_clock(7200);
@@ -201,7 +200,7 @@ $node->safe_psql('postgres', 'ALTER DATABASE postgres RESET govledger.origin');
 set_clock(7300);
 is(sealed(), 't', 'clock right again: sealed');
 ok($node->poll_query_until('postgres', 'SELECT last_error IS NULL FROM govledger.status'), 'and all is well');
-is_clean($node, 'clock right again');
+verified('clock right again');
 
 # The next two billion transactions: rows frozen, numbers beyond 32 bits.
 $node->safe_psql('postgres', "$small; VACUUM (FREEZE) govledger.entry");
@@ -210,7 +209,8 @@ command_ok([ 'pg_resetwal', '-e', 1, $node->data_dir ], 'transaction ids go beyo
 start($node);
 is(sealed(), 't', 'beyond 32 bits: sealed');
 is($node->safe_psql('postgres', q{SELECT max(transaction_id) > '4294967296' FROM govledger.entry}), 't', 'beyond 32 bits: entries say so');
-is_clean($node, 'beyond 32 bits');
+verified('beyond 32 bits');
+is_clean($node, 'after all');
 log_is_sound($node, 'after all');
 ok(note_checkpoints($node), 'one tree of each size was signed');
 $node->stop;
@@ -229,6 +229,12 @@ sub start
 sub count
 {
 	return $node->safe_psql('postgres', 'SELECT count(*) FROM t');
+}
+
+sub verified
+{
+	my ($test) = @_;
+	return is($node->safe_psql('postgres', 'SELECT * FROM govledger.verify() WHERE NOT ok'), '', "$test: verify finds nothing");
 }
 
 sub sealed
