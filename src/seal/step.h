@@ -82,7 +82,7 @@ typedef enum GlKeyPhase
 
 extern GlKeyPhase gl_key_phase;
 
-/* Id of the key registered now, 0 if none is. */
+/* Id of the key registered now for this log (not for a former one), 0 if none is. */
 extern uint32 gl_registered_key(void);
 /* Was this key ever registered? */
 extern bool gl_key_was_registered(uint32 key_id);

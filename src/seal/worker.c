@@ -310,7 +310,9 @@ gl_worker_check(const char *database_name)
 {
 	static bool known = false;
 	static uint64 settings;
+	static int32 generation = 0;
 	uint64		now;
+	int32		generation_now;
 
 	if (!gl_setting_covers_database(database_name) || !gl_step_begin())
 	{
@@ -318,8 +320,10 @@ gl_worker_check(const char *database_name)
 		proc_exit(0);
 	}
 	now = gl_database_settings();
+	generation_now = gl_ledger_state()->exists ? gl_ledger_state()->generation : 0;
 	gl_step_commit();
-	if (known && now != settings)
+	/* another generation may be another log, with another key */
+	if (known && (now != settings || (generation != 0 && generation_now != generation)))
 	{
 		gl_slot_set_exit_reason(GL_EXIT_AGAIN);
 		proc_exit(0);
@@ -327,6 +331,7 @@ gl_worker_check(const char *database_name)
 	if (!known)
 		gl_slot_settle();
 	settings = now;
+	generation = generation_now;
 	known = true;
 }
 

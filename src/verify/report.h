@@ -9,14 +9,15 @@
 #include "fmgr.h"
 #include "utils/jsonb.h"
 
-/* Not sealed yet, or not about one leaf. */
-#define GL_NO_LEAF (-1)
+#include "ledger/log.h"
+
 /* Findings shown per check and scope. */
 #define GL_REPORT_CAP 100
 
 #define GL_CHECK_ENTRY "entry"
 #define GL_CHECK_TREE "tree"
 #define GL_CHECK_SEAL "seal"
+#define GL_CHECK_SUCCESSION "succession"
 #define GL_CHECK_TILE "tile"
 #define GL_CHECK_CHECKPOINT "checkpoint"
 #define GL_CHECK_KEY "key"

@@ -10,6 +10,9 @@
 
 #include "core/compat.h"
 #include "access/tupdesc.h"
+#include "ledger/access.h"
+#include "core/owner.h"
+#include "ledger/row.h"
 #include "ledger/table.h"
 #include "verify/log.h"
 
@@ -25,6 +28,7 @@ typedef struct GlTable
 {
 	GlLedgerTable *ledger;
 	const char *name;			/* quoted and qualified as needed */
+	const GlAccess *access;		/* what of it may be shown to the caller */
 	bool		ended;			/* the log says it is no longer protected */
 	bool		special;		/* has dropped or personal columns: images are rewritten */
 	bool		erased;			/* values that were erased occur: sums cannot be compared */
@@ -87,26 +91,6 @@ extern bool gl_rows_of(GlVerify *verify, GlTable *table, const GlLogEntry *entry
 /* Once per run, in its memory context. */
 extern void gl_rows_init(void);
 
-/* Walks a row. */
-typedef struct GlCursor
-{
-	const uint8 *at;
-	const uint8 *end;
-	const uint8 *start;			/* of the field in hand */
-	uint64		column_id;
-	bool		is_null;		/* only in changes */
-	bool		is_personal;
-	GlBytes		value;
-	bool		failed;
-} GlCursor;
-
-extern void gl_cursor_init(GlCursor *cursor, GlBytes row);
-extern bool gl_cursor_next(GlCursor *cursor);
-/* Value of one column; false if the row has none (NULL). */
-extern bool gl_row_value(GlBytes row, uint64 column_id, GlCursor *field);
-/* Image of the table as a row: skips the count. */
-extern GlBytes gl_row_of_image(GlBytes image);
-
 /* --- schema.c --- */
 
 extern GlSchemas *gl_schemas_open(void);
@@ -123,19 +107,6 @@ extern GlScan *gl_scan_open(GlVerify *verify, GlTable *table, const GlLedgerRela
 /* Next row, valid until the next call. */
 extern bool gl_scan_next(GlScan *scan, GlBytes *row);
 extern void gl_scan_close(GlScan *scan);
-
-/* --- owner.c --- */
-
-/* Code of users' types runs as the table's owner, restricted, under pinned settings. */
-typedef struct GlOwnerScope
-{
-	Oid			user;
-	int			security;
-	int			guc_level;
-} GlOwnerScope;
-
-extern void gl_owner_enter(GlOwnerScope *scope, Oid owner);
-extern void gl_owner_leave(const GlOwnerScope *scope);
 
 /* --- narrow.c --- */
 
@@ -171,8 +142,9 @@ typedef struct GlColumnTypes GlColumnTypes;
 extern GlColumnTypes *gl_column_types_open(const GlTable *table, TupleDesc descriptor, Oid owner);
 /* Do two printed values mean the same? */
 extern bool gl_value_same(GlColumnTypes *types, uint64 column_id, GlBytes a, GlBytes b);
+/* For a reader; only what the caller may read (gl_access_column). */
 extern char *gl_value_shown(const GlColumnTypes *types, uint64 column_id, GlBytes value);
-/* {"column": value} of the key columns of a row; NULL if the table has no key. */
+/* {"column": value} of the key columns of a row that the caller may read; NULL if the table has no key. */
 extern Jsonb *gl_value_key(const GlColumnTypes *types, const GlTable *table, GlBytes row);
 
 /* --- catalog.c, trigger.c, function.c --- */
@@ -181,7 +153,5 @@ extern Jsonb *gl_value_key(const GlColumnTypes *types, const GlTable *table, GlB
 extern void gl_catalog_check(GlVerify *verify);
 extern void gl_triggers_check(GlVerify *verify, const GlTable *table, Oid relation, const char *name);
 extern void gl_functions_check(GlVerify *verify);
-/* Oid of a function of ours by name, as the snapshot shows it; InvalidOid if there is none. */
-extern Oid	gl_function_oid(Snapshot snapshot, const char *name);
 
 #endif

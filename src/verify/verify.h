@@ -13,19 +13,19 @@
 #include "nodes/pg_list.h"
 #include "utils/snapshot.h"
 
+#include "core/text.h"
 #include "format/record.h"
 #include "verify/report.h"
 
-typedef struct GlLog GlLog;
 typedef struct GlTables GlTables;
 typedef struct GlSchemas GlSchemas;
 typedef struct GlKeys GlKeys;
+typedef struct GlOrigins GlOrigins;
 typedef struct GlErasures GlErasures;
 typedef struct GlStrays GlStrays;
 typedef struct GlAgainst GlAgainst;
 typedef struct GlTiles GlTiles;
 typedef struct GlCheckpoints GlCheckpoints;
-typedef struct GlLogEntry GlLogEntry;
 
 typedef struct GlVerify
 {
@@ -35,7 +35,7 @@ typedef struct GlVerify
 	MemoryContext scratch;		/* reset per entry, row or catalog object */
 
 	/* the row of govledger.ledger */
-	GlBytes		origin;			/* empty: not pinned yet */
+	GlBytes		origin;			/* of the log of now; empty: not pinned yet */
 	uint32		generation;
 	uint64		system_identifier;
 	bool		ours;			/* that is this cluster */
@@ -51,6 +51,7 @@ typedef struct GlVerify
 	GlLog	   *log;
 	GlTables   *tables;
 	GlSchemas  *schemas;
+	GlOrigins  *origins;
 	GlKeys	   *keys;
 	GlErasures *erasures;
 	GlStrays   *strays;
@@ -68,19 +69,5 @@ typedef struct GlVerify
 
 /* Once per unit of work: cancel, and a progress message every few seconds. */
 extern void gl_verify_progress(GlVerify *verify, const char *what, double done, double total);
-
-/* --- text.c --- */
-
-/* lower-case hexadecimal */
-extern char *gl_hex(const void *data, size_t length);
-extern bool gl_bytes_are(GlBytes bytes, const char *string);
-extern GlBytes gl_bytes_copy(GlBytes bytes);
-extern GlBytes gl_bytes_of(const char *string);
-/* UTF-8 in the database encoding, shortened for a report; bytes that are no text as \x... */
-extern char *gl_shown(GlBytes bytes, bool is_bytea);
-/* "entry GENERATION/TRANSACTION" */
-extern char *gl_entry_name(uint32 generation, uint64 transaction_id);
-/* all of it, unshortened and in the database encoding; NULL if it cannot be said there */
-extern char *gl_server_text(GlBytes bytes);
 
 #endif
