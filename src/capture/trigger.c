@@ -89,6 +89,13 @@ gl_capture_row(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function govledger.capture_row() must be called by an AFTER ROW trigger")));
+	/* everybody may execute us, see capture.sql; a second trigger would record each change twice */
+	if (strcmp(trigger->tg_trigger->tgname, GL_ROW_TRIGGER) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function govledger.capture_row() must not be called by trigger \"%s\"",
+						trigger->tg_trigger->tgname),
+				 errhint("Drop that trigger: govledger.protect() makes the one that is needed.")));
 	encoder = gl_trigger_encoder(trigger);
 	if (encoder->append_only && !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		gl_refuse_append_only(trigger, TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? "UPDATE" : "DELETE");

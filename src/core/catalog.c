@@ -4,13 +4,18 @@
  */
 #include "core/catalog.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
 #include "commands/extension.h"
 #include "datatype/timestamp.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -51,6 +56,7 @@ static const char *const gl_relation_names[GL_REL_COUNT] = {
 
 static Oid	gl_relation_oids[GL_REL_COUNT];
 static bool gl_callback_registered = false;
+static Oid	gl_known_schema = InvalidOid;	/* ours: it was there together with the extension */
 
 /* Our own relations change their oid only when the extension is dropped and made again. */
 static void
@@ -88,6 +94,29 @@ gl_relation_oid_if_there(GlRelation which)
 	return gl_relation_oids[which];
 }
 
+bool
+gl_is_installed(void)
+{
+	static const GlRelation needed[] = {GL_REL_LEDGER, GL_REL_LEDGER_RELATION, GL_REL_LEDGER_RELATION_RELATION_IDX};
+	Oid			schema = get_namespace_oid(GL_SCHEMA, true);
+	int			i;
+
+	if (!OidIsValid(schema))
+		return false;
+	if (schema != gl_known_schema)
+	{
+		/* anybody may give a schema of theirs this name where the extension is not */
+		if (!OidIsValid(gl_extension_oid()))
+			return false;
+		gl_known_schema = schema;
+	}
+	/* DROP EXTENSION takes the relations away one by one, and those that tell what is protected are looked into meanwhile */
+	for (i = 0; i < (int) lengthof(needed); i++)
+		if (!OidIsValid(gl_relation_oid_if_there(needed[i])))
+			return false;
+	return true;
+}
+
 Oid
 gl_relation_oid(GlRelation which)
 {
@@ -96,6 +125,38 @@ gl_relation_oid(GlRelation which)
 	if (!OidIsValid(oid))
 		gl_version_raise_missing(gl_relation_names[which]);
 	return oid;
+}
+
+bool
+gl_belongs_to_extension(Oid class_id, Oid object_id)
+{
+	Oid			extension = getExtensionOfObject(class_id, object_id);
+
+	return OidIsValid(extension) && extension == gl_extension_oid();
+}
+
+Oid
+gl_function_oid(Snapshot snapshot, const char *name)
+{
+	Relation	heap = table_open(ProcedureRelationId, AccessShareLock);
+	Oid			schema = get_namespace_oid(GL_SCHEMA, true);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			result = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_proc_proname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum(name));
+	scan = systable_beginscan(heap, ProcedureNameArgsNspIndexId, true, snapshot, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
+
+		if (form->pronamespace == schema && form->pronargs == 0)
+			result = form->oid;
+	}
+	systable_endscan(scan);
+	table_close(heap, AccessShareLock);
+	return result;
 }
 
 Relation

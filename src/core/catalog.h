@@ -9,10 +9,11 @@
 #include "format/buffer.h"
 #include "utils/rel.h"
 #include "storage/lockdefs.h"
+#include "utils/snapshot.h"
 
 #define GL_SCHEMA "govledger"
 
-/* Our relations, in the order of gl_relation_names in catalog.c */
+/* Our relations, in the order of gl_relation_names in catalog.c: tables, then their indexes and the sequences */
 typedef enum GlRelation
 {
 	GL_REL_LEDGER,
@@ -49,6 +50,15 @@ typedef enum GlRelation
 
 /* Oid of the extension, or InvalidOid where it is not installed in this database. */
 extern Oid	gl_extension_oid(void);
+/*
+ * Is the extension installed in this database, and whole? Cheap enough for every command: where it is not, two look-ups in a
+ * cache tell so. Needs a transaction.
+ */
+extern bool gl_is_installed(void);
+/* Is this object a member of the extension? */
+extern bool gl_belongs_to_extension(Oid class_id, Oid object_id);
+/* Oid of a function of ours without arguments, as the snapshot (NULL: the newest) shows it; InvalidOid if there is none. */
+extern Oid	gl_function_oid(Snapshot snapshot, const char *name);
 /* Oid of one of our relations; error (with a hint) if the extension is not there. Cached, invalidated with the relcache. */
 extern Oid	gl_relation_oid(GlRelation which);
 /* InvalidOid instead: for what older versions of the SQL objects lack. */

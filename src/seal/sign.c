@@ -169,7 +169,7 @@ gl_sign(const char *origin, const GlSealRow *seal, uint32 last_key_id)
 	GL_FAULT("sign-after-commit");
 
 	/* with the signature: whoever keeps this line elsewhere holds the whole checkpoint */
-	ereport(LOG, (errmsg("govledger checkpoint %s", summary), errhidestmt(true)));
+	ereport(LOG, (errmsg("govledger checkpoint %s", summary), errhidestmt(true), errhidecontext(true)));
 	pfree(summary);
 }
 
