@@ -42,8 +42,8 @@ typedef struct GlEncoderColumn
 } GlEncoderColumn;
 
 /*
- * A ledger relation as capture and verify see it. Cached per backend; valid until the next gl_encoder_for, so take
- * what you need to keep.
+ * A ledger relation as capture and verify see it. Cached per backend; valid until the next gl_encoder_for of the same relation,
+ * so take what you need to keep.
  */
 typedef struct GlEncoder
 {
@@ -53,6 +53,7 @@ typedef struct GlEncoder
 	int			relation_id;
 	bool		append_only;
 	bool		has_personal;
+	bool		has_key;
 	GlPin		pin;			/* strongest of the columns */
 	int			columns_count;
 	GlEncoderColumn *columns;	/* ascending column id */
@@ -86,8 +87,6 @@ extern void gl_pin_end(const GlPinState *state);
 
 /* Can a column of this type be captured? Error naming the column if not (reg* types anywhere inside). */
 extern void gl_type_check(Oid type, const char *column_name);
-/* Is `needle` this type or somewhere inside it? */
-extern bool gl_type_contains(Oid type, Oid needle);
 extern void gl_value_writer_init(GlValueWriter *writer, Oid type, MemoryContext memory);
 
 /* Scratch for short values, so that the common ones cost no allocation. */

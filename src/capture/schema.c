@@ -21,9 +21,12 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "capture/capture.h"
+#include "capture/ddl.h"
 #include "capture/encode.h"
+#include "capture/key.h"
 #include "capture/pending.h"
 #include "core/catalog.h"
 
@@ -56,11 +59,11 @@ gl_schema_run(const char *command)
 }
 
 static void
-gl_relation_refuse(Relation relation, const char *what, const char *hint)
+gl_relation_refuse(const char *name, const char *what, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-			 errmsg("\"%s\" cannot be a ledger table: it is %s", RelationGetRelationName(relation), what),
+			 errmsg("\"%s\" cannot be a ledger table: it is %s", name, what),
 			 hint != NULL ? errhint("%s", hint) : 0));
 }
 
@@ -90,24 +93,35 @@ gl_relkind_refusal(char relkind)
 	}
 }
 
+/* How the rows of a relation are stored: they must survive a crash, and only heap says which command changed a row. */
+static void
+gl_storage_check(Form_pg_class class)
+{
+	if (class->relpersistence == RELPERSISTENCE_TEMP)
+		gl_relation_refuse(NameStr(class->relname), "a temporary table",
+						   "A ledger outlives sessions: create it as an ordinary table.");
+	if (class->relpersistence == RELPERSISTENCE_UNLOGGED)
+		gl_relation_refuse(NameStr(class->relname), "an unlogged table",
+						   "A ledger survives a crash: use a table that is LOGGED.");
+	if (class->relkind == RELKIND_RELATION && class->relam != HEAP_TABLE_AM_OID)
+		gl_relation_refuse(NameStr(class->relname), "not stored as heap",
+						   "Use a table with access method heap.");
+}
+
 void
 gl_relation_check(Relation relation)
 {
 	TupleDesc	descriptor = RelationGetDescr(relation);
+	const char *name = RelationGetRelationName(relation);
 	const char *kind = gl_relkind_refusal(relation->rd_rel->relkind);
 	int			i;
 
 	if (kind != NULL)
-		gl_relation_refuse(relation, kind, relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE ?
+		gl_relation_refuse(name, kind, relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE ?
 						   "Protect the table where it is stored." : "Protect the tables below it.");
 	if (IsCatalogRelation(relation) || RelationGetNamespace(relation) == get_namespace_oid(GL_SCHEMA, true))
-		gl_relation_refuse(relation, "a system table", NULL);
-	if (relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
-		gl_relation_refuse(relation, "a temporary table", "A ledger outlives sessions: create it as an ordinary table.");
-	if (relation->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
-		gl_relation_refuse(relation, "an unlogged table", "Run ALTER TABLE ... SET LOGGED first.");
-	if (relation->rd_rel->relkind == RELKIND_RELATION && relation->rd_rel->relam != HEAP_TABLE_AM_OID)
-		gl_relation_refuse(relation, "not stored as heap", "Run ALTER TABLE ... SET ACCESS METHOD heap first.");
+		gl_relation_refuse(name, "a system table", NULL);
+	gl_storage_check(relation->rd_rel);
 	for (i = 0; i < descriptor->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
@@ -278,12 +292,13 @@ gl_sync_new_column(GlLedgerTable *table, Form_pg_attribute attribute)
 	GlLedgerColumn *column = palloc0(sizeof(GlLedgerColumn));
 
 	gl_type_check(attribute->atttypid, NameStr(attribute->attname));
-	if (attribute->atthasmissing)
+	if (attribute->atthasmissing && !gl_ddl_covers(attribute->attrelid))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a column with a default cannot be added to a ledger table in one step"),
-				 errdetail("It would change existing rows without a record of it."),
-				 errhint("Run ALTER TABLE ... ADD COLUMN without DEFAULT, UPDATE the rows, then ALTER COLUMN ... SET DEFAULT.")));
+				 errmsg("column \"%s\" was added with a default, and the event triggers of govledger did not see it",
+						NameStr(attribute->attname)),
+				 errdetail("It changed existing rows without a record of it."),
+				 errhint("Drop the column and add it again, or use govledger.unprotect() and govledger.protect().")));
 	column->column_id = ((GlLedgerColumn *) llast(table->columns))->column_id + 1;
 	column->attribute_number = attribute->attnum;
 	column->name = pstrdup(NameStr(attribute->attname));
@@ -344,7 +359,7 @@ gl_sync_columns(GlLedgerTable *table, Relation root)
 	return changed;
 }
 
-/* Names of the relations that are still there. */
+/* Names of the relations that are still there; their storage must be as it was, too. */
 static bool
 gl_sync_names(GlLedgerTable *table)
 {
@@ -354,12 +369,18 @@ gl_sync_names(GlLedgerTable *table)
 	foreach(cell, table->relations)
 	{
 		GlLedgerRelation *relation = lfirst(cell);
+		HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation->relation));
+		Form_pg_class class;
 		char	   *schema_name;
 		char	   *name;
 
-		if (!OidIsValid(relation->relation) || (name = get_rel_name(relation->relation)) == NULL)
+		if (!HeapTupleIsValid(tuple))
 			continue;
-		schema_name = get_namespace_name(get_rel_namespace(relation->relation));
+		class = (Form_pg_class) GETSTRUCT(tuple);
+		gl_storage_check(class);
+		name = pstrdup(NameStr(class->relname));
+		schema_name = get_namespace_name(class->relnamespace);
+		ReleaseSysCache(tuple);
 		if (strcmp(relation->name, name) == 0 && strcmp(relation->schema_name, schema_name) == 0)
 			continue;
 		relation->name = name;
@@ -368,6 +389,26 @@ gl_sync_names(GlLedgerTable *table)
 		changed = true;
 	}
 	return changed;
+}
+
+/* A partition that is half detached does not follow its table any more, but belongs to the ledger until it is detached. */
+static void
+gl_refuse_half_detached(const GlLedgerTable *table, List *tree)
+{
+	ListCell   *cell;
+
+	foreach(cell, tree)
+	{
+		Oid			partition = lfirst_oid(cell);
+
+		if (get_rel_relispartition(partition) && PartitionHasPendingDetach(partition))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("columns of ledger table \"%s\" cannot be changed while a partition is being detached",
+							((GlLedgerRelation *) linitial(table->relations))->name),
+					 errdetail("Partition \"%s\" would keep its columns.", get_rel_name(partition)),
+					 errhint("Run ALTER TABLE ... DETACH PARTITION ... FINALIZE first.")));
+	}
 }
 
 static void
@@ -453,7 +494,10 @@ gl_schema_sync(int table_id, const char *reason)
 	LockDatabaseObject(gl_relation_oid(GL_REL_LEDGER_TABLE), table_id, 0, ExclusiveLock);
 	table = gl_ledger_table_load(table_id);
 	gl_relation_check(relation);
+	tree = gl_relation_tree(root, NoLock);
 	changed = gl_sync_columns(table, relation);
+	if (changed)
+		gl_refuse_half_detached(table, tree);
 	changed |= gl_sync_names(table);
 	if (changed)
 	{
@@ -461,9 +505,9 @@ gl_schema_sync(int table_id, const char *reason)
 		CommandCounterIncrement();
 		gl_schema_record(table, GL_SCHEMA_ALTER, 0, reason);
 	}
-	tree = gl_relation_tree(root, NoLock);
 	gl_sync_removed(table, tree, reason);
 	gl_sync_added(table, tree, reason);
+	gl_key_check(table, relation);
 	table_close(relation, NoLock);
 }
 

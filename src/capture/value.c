@@ -201,46 +201,6 @@ gl_type_pin(Oid type, bool *has_reg)
 	}
 }
 
-static bool
-gl_composite_contains(Oid type, Oid needle)
-{
-	TupleDesc	descriptor = lookup_rowtype_tupdesc_copy(type, -1);
-	int			i;
-
-	for (i = 0; i < descriptor->natts; i++)
-	{
-		if (!TupleDescAttr(descriptor, i)->attisdropped && gl_type_contains(TupleDescAttr(descriptor, i)->atttypid, needle))
-			return true;
-	}
-	return false;
-}
-
-bool
-gl_type_contains(Oid type, Oid needle)
-{
-	Oid			element;
-
-	check_stack_depth();
-	if (type == needle)
-		return true;
-	element = get_element_type(type);
-	if (OidIsValid(element))
-		return gl_type_contains(element, needle);
-	switch (get_typtype(type))
-	{
-		case TYPTYPE_DOMAIN:
-			return gl_type_contains(getBaseType(type), needle);
-		case TYPTYPE_RANGE:
-			return gl_type_contains(get_range_subtype(type), needle);
-		case TYPTYPE_MULTIRANGE:
-			return gl_type_contains(get_multirange_range(type), needle);
-		case TYPTYPE_COMPOSITE:
-			return gl_composite_contains(type, needle);
-		default:
-			return false;
-	}
-}
-
 void
 gl_type_check(Oid type, const char *column_name)
 {

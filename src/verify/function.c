@@ -42,6 +42,7 @@ static const GlExpectedFunction expected_functions[] = {
 	{"protect", "gl_protect", true, false},
 	{"unprotect", "gl_unprotect", true, false},
 	{"record_schema", "gl_record_schema", true, false},
+	{"on_ddl_command_start", "gl_on_ddl_command_start", false, false},
 	{"on_ddl_command_end", "gl_on_ddl_command_end", true, false},
 	{"on_sql_drop", "gl_on_sql_drop", true, false},
 	{"on_table_rewrite", "gl_on_table_rewrite", true, false},
@@ -56,6 +57,7 @@ typedef struct GlExpectedEvent
 } GlExpectedEvent;
 
 static const GlExpectedEvent expected_events[] = {
+	{"govledger_ddl_command_start", "ddl_command_start", "on_ddl_command_start"},
 	{"govledger_ddl_command_end", "ddl_command_end", "on_ddl_command_end"},
 	{"govledger_sql_drop", "sql_drop", "on_sql_drop"},
 	{"govledger_table_rewrite", "table_rewrite", "on_table_rewrite"},
