@@ -102,14 +102,16 @@ gl_cover(const Node *command, Oid relation, bool spool)
 
 /*
  * Ledger relations whose rows contain this type. The command locks none of them, but until it commits others would print
- * the old form.
+ * the old form. A table that is only now being protected, or given a column of the type, is waited for (gl_type_check).
  */
 static void
 gl_cover_users(const Node *command, Oid type)
 {
-	List	   *users = gl_type_users(type);
+	List	   *users;
 	ListCell   *cell;
 
+	LockDatabaseObject(TypeRelationId, type, 0, AccessExclusiveLock);
+	users = gl_type_users(type);
 	foreach(cell, users)
 	{
 		Oid			user = lfirst_oid(cell);

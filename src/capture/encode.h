@@ -85,7 +85,10 @@ extern const GlEncoder *gl_encoder_for(Relation relation);
 extern void gl_pin_begin(GlPinState *state, GlPin pin);
 extern void gl_pin_end(const GlPinState *state);
 
-/* Can a column of this type be captured? Error naming the column if not (reg* types anywhere inside). */
+/*
+ * Can a column of this type be captured? Error naming the column if not (reg* types anywhere inside). Until the transaction ends
+ * no ledger lets the type, or one inside it, be changed: that would miss the rows we are about to record.
+ */
 extern void gl_type_check(Oid type, const char *column_name);
 extern void gl_value_writer_init(GlValueWriter *writer, Oid type, MemoryContext memory);
 
