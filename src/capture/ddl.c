@@ -101,8 +101,9 @@ gl_cover(const Node *command, Oid relation, bool spool)
 }
 
 /*
- * Ledger relations whose rows contain this type. The command locks none of them, but until it commits others would print
- * the old form. A table that is only now being protected, or given a column of the type, is waited for (gl_type_check).
+ * Ledger relations whose rows contain this type. The command locks none of them, but until it commits writers would record the old
+ * form, and verify, here or on a standby, would read the new form of rows with a snapshot of the log from before. A table
+ * that is only now being protected, or given a column of the type, is waited for (gl_type_check).
  */
 static void
 gl_cover_users(const Node *command, Oid type)
@@ -118,7 +119,7 @@ gl_cover_users(const Node *command, Oid type)
 
 		if (!gl_is_ledger_relation(user))
 			continue;
-		LockRelationOid(user, ShareRowExclusiveLock);
+		LockRelationOid(user, AccessExclusiveLock);
 		if (gl_is_ledger_relation(user))
 			gl_cover(command, user, true);
 	}
@@ -194,7 +195,8 @@ gl_begin_trigger(const CreateTrigStmt *command)
 {
 	Oid			relid;
 
-	if (strcmp(command->trigname, GL_ROW_TRIGGER) != 0 && strcmp(command->trigname, GL_TRUNCATE_TRIGGER) != 0)
+	if (!command->replace ||
+		(strcmp(command->trigname, GL_ROW_TRIGGER) != 0 && strcmp(command->trigname, GL_TRUNCATE_TRIGGER) != 0))
 		return;
 	relid = RangeVarGetRelid(command->relation, NoLock, true);
 	if (OidIsValid(relid) && gl_is_ledger_relation(relid))
@@ -205,17 +207,6 @@ gl_begin_trigger(const CreateTrigStmt *command)
 }
 
 /* --- begin and end --- */
-
-static const char *
-gl_lock_held(Oid oid)
-{
-	Relation	relation = table_open(oid, NoLock);
-	bool		exclusive = CheckRelationLockedByMe(relation, AccessExclusiveLock, false);
-
-	table_close(relation, NoLock);
-	return exclusive ? "ACCESS EXCLUSIVE mode until commit: reads and writes wait" :
-		"SHARE ROW EXCLUSIVE mode until commit: reads go on, writes wait";
-}
 
 /* The spooled relations of one ledger table. */
 static List *
@@ -257,8 +248,8 @@ gl_announce(const GlDdl *ddl)
 						((const GlLedgerRelation *) linitial(table->relations))->name,
 						CreateCommandName(unconstify(Node *, ddl->command)), rows,
 						rows / GL_COMPARE_ROWS_PER_SECOND + bytes / GL_COMPARE_BYTES_PER_SECOND),
-				 errdetail("The table is locked in %s. Each row that changes is recorded.",
-						   gl_lock_held(linitial_oid(relations)))));
+				 errdetail("The table is locked in ACCESS EXCLUSIVE mode until commit: reads and writes wait. "
+						   "Each row that changes is recorded.")));
 	}
 }
 

@@ -2,8 +2,8 @@
  * ddl.h
  *		Commands that may change what rows of ledger tables print: what is kept between their beginning and their end.
  *
- * At the beginning such a command's ledger relations are locked as the command will lock them (more strongly, where it does not keep
- * writers out), and if values may change their rows are spooled. At the end they are compared. What is kept dies with
+ * At the beginning such a command's ledger relations are locked in ACCESS EXCLUSIVE mode (as the command will do, if it changes the
+ * relation itself and not a type that it uses), and if values may change their rows are spooled. At the end they are compared. What is kept dies with
  * the (sub)transaction.
  */
 #ifndef GL_CAPTURE_DDL_H

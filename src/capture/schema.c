@@ -102,10 +102,10 @@ gl_storage_check(Form_pg_class class)
 						   "A ledger outlives sessions: create it as an ordinary table.");
 	if (class->relpersistence == RELPERSISTENCE_UNLOGGED)
 		gl_relation_refuse(NameStr(class->relname), "an unlogged table",
-						   "A ledger survives a crash: use a table that is LOGGED.");
+						   "It must be logged, to survive a crash: ALTER TABLE ... SET LOGGED.");
 	if (class->relkind == RELKIND_RELATION && class->relam != HEAP_TABLE_AM_OID)
 		gl_relation_refuse(NameStr(class->relname), "not stored as heap",
-						   "Use a table with access method heap.");
+						   "It must be stored as heap: ALTER TABLE ... SET ACCESS METHOD heap.");
 }
 
 void
