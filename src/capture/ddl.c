@@ -108,9 +108,12 @@ gl_cover(const Node *command, Oid relation, bool spool)
 static void
 gl_cover_users(const Node *command, Oid type)
 {
-	List	   *users;
+	List	   *users = gl_type_users(type);
 	ListCell   *cell;
 
+	/* the row type of a table that nobody uses: there are many, so spare the lock */
+	if (users == NIL && IsA(command, AlterTableStmt) && ((const AlterTableStmt *) command)->objtype == OBJECT_TABLE)
+		return;
 	LockDatabaseObject(TypeRelationId, type, 0, AccessExclusiveLock);
 	users = gl_type_users(type);
 	foreach(cell, users)
