@@ -215,6 +215,30 @@ END $$;
 SELECT f();
 SELECT kind, image, changes FROM records();
 SELECT * FROM findings();
+-- event triggers of others that write to the table or alter it meanwhile
+CREATE FUNCTION meddle() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF current_setting('meddle.how') = 'write' THEN
+		UPDATE n SET ww = ww + 1;
+	ELSIF current_setting('meddle.how') = 'alter' THEN
+		SET meddle.how = 'no';
+		ALTER TABLE n ALTER ww TYPE int USING ww + 2;
+	END IF;
+END $$;
+CREATE EVENT TRIGGER zz_start ON ddl_command_start WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION meddle();
+SET meddle.how = 'write';
+ALTER TABLE n ALTER ww TYPE int USING ww + 1;
+SET meddle.how = 'alter';
+ALTER TABLE n ALTER ww TYPE int USING ww + 1;
+DROP EVENT TRIGGER zz_start;
+CREATE EVENT TRIGGER aa_end ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION meddle();
+SET meddle.how = 'write';
+ALTER TABLE n ALTER ww TYPE int USING ww + 1;
+ALTER EVENT TRIGGER aa_end RENAME TO zz_end;
+ALTER TABLE n ALTER ww TYPE int USING ww + 1;
+SELECT kind, image -> 'ww' AS ww, changes FROM records();
+DROP EVENT TRIGGER zz_end;
+SELECT * FROM findings();
 -- a silent edit before such a command is still named after it
 BEGIN;
 ALTER TABLE n DISABLE TRIGGER "!govledger";

@@ -10,7 +10,6 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/tablecmds.h"
-#include "commands/view.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
@@ -32,7 +31,7 @@
 #include "core/xact.h"
 #include "ledger/table.h"
 
-/* Rough costs of reading, sorting and comparing twice, for the estimate given before (see test/bench/README.md). */
+/* Rough costs of reading, sorting and comparing twice, for the estimate given before (see README.md). */
 #define GL_COMPARE_ROWS_PER_SECOND 250000.0
 #define GL_COMPARE_BYTES_PER_SECOND 60e6
 
@@ -256,6 +255,21 @@ gl_announce(const GlDdl *ddl)
 	}
 }
 
+void
+gl_ddl_refuse_change(Oid relation)
+{
+	const GlDdl *ddl;
+
+	for (ddl = gl_ddl; ddl != NULL; ddl = ddl->outer)
+		if (ddl->spool != NULL && list_member_oid(ddl->spooled, relation))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("ledger table \"%s\" cannot be changed while %s compares it", get_rel_name(relation),
+							CreateCommandName(unconstify(Node *, ddl->command))),
+					 errdetail("The change would be recorded twice."),
+					 errhint("An event trigger can change it after the command, if its name sorts after \"govledger_ddl_command_end\".")));
+}
+
 /* Rows whose triggers have not fired yet would be recorded twice, or in a form that they never had. */
 static void
 gl_check_not_in_use(const GlDdl *ddl)
@@ -266,6 +280,7 @@ gl_check_not_in_use(const GlDdl *ddl)
 	{
 		Relation	relation = table_open(lfirst_oid(cell), NoLock);
 
+		gl_ddl_refuse_change(lfirst_oid(cell));
 		CheckTableNotInUse(relation, CreateCommandName(unconstify(Node *, ddl->command)));
 		table_close(relation, NoLock);
 	}

@@ -18,6 +18,8 @@ extern void gl_ddl_begin(const Node *command);
 
 /* Was this relation taken care of when the command that is running began? */
 extern bool gl_ddl_covers(Oid relation);
+/* Error if the rows of this relation are being compared: what changes between beginning and end (by event triggers) is no DDL. */
+extern void gl_ddl_refuse_change(Oid relation);
 /* Ledger tables (ids) that the command concerns, besides those that the server reports. */
 extern List *gl_ddl_tables(const Node *command);
 /* Does the command change the row type of its relation, and so rows that contain it? */

@@ -15,6 +15,7 @@
 #include "utils/rel.h"
 
 #include "capture/capture.h"
+#include "capture/ddl.h"
 #include "capture/encode.h"
 #include "capture/pending.h"
 #include "capture/row.h"
@@ -37,6 +38,7 @@ gl_trigger_encoder(TriggerData *trigger)
 						RelationGetRelationName(trigger->tg_relation)),
 				 errdetail("The table was cloned or restored without its ledger, or the trigger was created by hand."),
 				 errhint("Drop the triggers whose names begin with \"!govledger\", then use govledger.protect().")));
+	gl_ddl_refuse_change(encoder->relation);
 	return encoder;
 }
 
