@@ -162,7 +162,13 @@ DROP INDEX CONCURRENTLY keyed_2;
 ALTER INDEX keyed_2 RENAME TO keyed_3;
 REINDEX INDEX CONCURRENTLY keyed_3;
 ALTER TABLE keyed ADD PRIMARY KEY (id, b);
+CREATE UNIQUE INDEX keyed_4 ON keyed (b, id);
 DROP INDEX keyed_3;
+ALTER TABLE keyed DROP CONSTRAINT keyed_pkey;
+CREATE UNIQUE INDEX keyed_3 ON keyed (b, id);
+DROP INDEX keyed_3, keyed_4;
+ALTER TABLE keyed ADD PRIMARY KEY (id, b);
+DROP INDEX keyed_3, keyed_4;
 ALTER TABLE keyed DROP CONSTRAINT keyed_pkey;
 -- what changes nothing that is recorded
 SELECT pg_current_wal_insert_lsn() AS start \gset

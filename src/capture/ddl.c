@@ -170,6 +170,7 @@ gl_begin_type(const Node *command, const TypeName *name)
 static void
 gl_begin_drop(const DropStmt *command)
 {
+	List	   *indexes = NIL;
 	ListCell   *cell;
 
 	foreach(cell, command->objects)
@@ -178,8 +179,9 @@ gl_begin_drop(const DropStmt *command)
 			command->behavior == DROP_CASCADE)
 			gl_begin_type((const Node *) command, lfirst_node(TypeName, cell));
 		if (command->removeType == OBJECT_INDEX)
-			gl_key_check_drop(RangeVarGetRelid(makeRangeVarFromNameList(lfirst(cell)), NoLock, true));
+			indexes = lappend_oid(indexes, RangeVarGetRelid(makeRangeVarFromNameList(lfirst(cell)), NoLock, true));
 	}
+	gl_key_check_drop(indexes);
 }
 
 /* Columns that are added to a view are added to its row type. */

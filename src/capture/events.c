@@ -316,14 +316,16 @@ gl_check_dropped_trigger(const GlObject *object)
 
 /*
  * An index that went with something else (an operator class, a collation) is reported without its table. Where tables were dropped it
- * was one of theirs.
+ * was one of theirs, and the end of ALTER TABLE looks at the key itself.
  */
 static bool
-gl_lost_an_index(List *objects)
+gl_lost_an_index(const Node *command, List *objects)
 {
 	bool		lost = false;
 	ListCell   *cell;
 
+	if (IsA(command, AlterTableStmt))
+		return false;
 	foreach(cell, objects)
 	{
 		const GlObject *object = lfirst(cell);
@@ -346,8 +348,9 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 	if (gl_nothing_to_follow())
 		PG_RETURN_NULL();
 	objects = gl_event_objects("SELECT classid, objid, object_type, address_names FROM pg_catalog.pg_event_trigger_dropped_objects()"
-							   " WHERE object_type IN ('table', 'materialized view', 'trigger', 'table column', 'composite type column', 'index')");
-	if (gl_lost_an_index(objects))
+							   " WHERE object_type IN ('table', 'materialized view', 'trigger', 'table column', 'composite type column')"
+							   " OR object_type = 'index' AND NOT original");
+	if (gl_lost_an_index(((EventTriggerData *) fcinfo->context)->parsetree, objects))
 		tables = gl_ledger_table_ids();
 	foreach(cell, objects)
 	{

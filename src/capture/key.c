@@ -22,7 +22,7 @@ gl_key_count(const GlLedgerTable *table)
 }
 
 bool
-gl_key_is_unique(const GlLedgerTable *table, Relation relation, Oid without)
+gl_key_is_unique(const GlLedgerTable *table, Relation relation, List *without)
 {
 	List	   *indexes = RelationGetIndexList(relation);
 	int			key_count = gl_key_count(table);
@@ -36,7 +36,7 @@ gl_key_is_unique(const GlLedgerTable *table, Relation relation, Oid without)
 		int			matches = 0;
 		int			i;
 
-		if (form->indexrelid != without && form->indisunique && form->indisvalid && form->indnkeyatts == key_count &&
+		if (!list_member_oid(without, form->indexrelid) && form->indisunique && form->indisvalid && form->indnkeyatts == key_count &&
 			RelationGetIndexPredicate(index) == NIL && RelationGetIndexExpressions(index) == NIL)
 		{
 			ListCell   *column_cell;
@@ -58,11 +58,11 @@ gl_key_is_unique(const GlLedgerTable *table, Relation relation, Oid without)
 }
 
 static void
-gl_refuse_key_loss(Relation relation, const char *problem)
+gl_refuse_key_loss(Relation relation)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("the key of ledger table \"%s\" must stay %s", RelationGetRelationName(relation), problem),
+			 errmsg("the key of ledger table \"%s\" must stay unique", RelationGetRelationName(relation)),
 			 errdetail("The history of a row needs something that identifies the row."),
 			 errhint("Create another unique index on exactly the key columns first, or use govledger.unprotect().")));
 }
@@ -85,24 +85,32 @@ gl_key_check(const GlLedgerTable *table, Relation relation)
 					 errdetail("The history of a row needs something that identifies the row."),
 					 errhint("Use govledger.unprotect(), and protect the table again with another key.")));
 	}
-	if (!gl_key_is_unique(table, relation, InvalidOid))
-		gl_refuse_key_loss(relation, "unique");
+	if (!gl_key_is_unique(table, relation, NIL))
+		gl_refuse_key_loss(relation);
 }
 
-void
-gl_key_check_drop(Oid index)
+static void
+gl_key_check_without(Oid owner, List *indexes)
 {
-	Oid			owner = OidIsValid(index) ? IndexGetRelation(index, true) : InvalidOid;
 	GlLedgerTable *table;
 	Relation	relation;
 	int			table_id;
 	int			relation_id;
 
-	if (!OidIsValid(owner) || !gl_ledger_relation_find(owner, &table_id, &relation_id) || relation_id != 0)
+	if (!gl_ledger_relation_find(owner, &table_id, &relation_id) || relation_id != 0)
 		return;
 	table = gl_ledger_table_load(table_id);
 	relation = table_open(owner, AccessShareLock);
-	if (gl_key_is_unique(table, relation, InvalidOid) && !gl_key_is_unique(table, relation, index))
-		gl_refuse_key_loss(relation, "unique");
+	if (gl_key_is_unique(table, relation, NIL) && !gl_key_is_unique(table, relation, indexes))
+		gl_refuse_key_loss(relation);
 	table_close(relation, NoLock);
+}
+
+void
+gl_key_check_drop(List *indexes)
+{
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+		gl_key_check_without(IndexGetRelation(lfirst_oid(cell), true), indexes);
 }

@@ -10,13 +10,13 @@
 #include "utils/rel.h"
 
 /*
- * Is there a valid, full, plain unique index, other than `without`, over exactly the key columns of the table? True for a table
+ * Is there a valid, full, plain unique index, not among `without` (Oids), over exactly the key columns of the table? True for a table
  * without key.
  */
-extern bool gl_key_is_unique(const GlLedgerTable *table, Relation relation, Oid without);
+extern bool gl_key_is_unique(const GlLedgerTable *table, Relation relation, List *without);
 /* Error if key columns could be null or equal in two rows from now on. */
 extern void gl_key_check(const GlLedgerTable *table, Relation relation);
-/* DROP INDEX begins: error if the key needs this index. Any oid will do. */
-extern void gl_key_check_drop(Oid index);
+/* DROP INDEX begins: error if the key of a ledger table needs one of these indexes. Any Oids will do. */
+extern void gl_key_check_drop(List *indexes);
 
 #endif

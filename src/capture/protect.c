@@ -113,7 +113,7 @@ gl_choose_given_key(GlLedgerTable *table, Relation relation, List *names)
 				 errhint("Leave it out to use the primary key.")));
 	foreach(cell, names)
 		gl_mark_key_column(gl_column_by_name(table, lfirst(cell), "key"), relation, ++ordinal);
-	if (!gl_key_is_unique(table, relation, InvalidOid))
+	if (!gl_key_is_unique(table, relation, NIL))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 				 errmsg("the key given for \"%s\" is not unique", RelationGetRelationName(relation)),
