@@ -6,6 +6,7 @@
 
 #include "capture/context.h"
 #include "capture/ddl.h"
+#include "capture/guard.h"
 #include "capture/pending.h"
 
 void
@@ -14,4 +15,5 @@ gl_capture_init(void)
 	gl_context_init();
 	gl_pending_init();
 	gl_ddl_init();
+	gl_guard_init();
 }

@@ -194,22 +194,6 @@ gl_begin_view(const ViewStmt *command)
 		gl_cover_users((const Node *) command, get_rel_type_id(view));
 }
 
-static void
-gl_begin_trigger(const CreateTrigStmt *command)
-{
-	Oid			relid;
-
-	if (!command->replace ||
-		(strcmp(command->trigname, GL_ROW_TRIGGER) != 0 && strcmp(command->trigname, GL_TRUNCATE_TRIGGER) != 0))
-		return;
-	relid = RangeVarGetRelid(command->relation, NoLock, true);
-	if (OidIsValid(relid) && gl_is_ledger_relation(relid))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("trigger \"%s\" of ledger table \"%s\" cannot be replaced", command->trigname, get_rel_name(relid)),
-				 errhint("Give your trigger another name.")));
-}
-
 /* --- begin and end --- */
 
 /* The spooled relations of one ledger table. */
@@ -321,9 +305,6 @@ gl_ddl_begin(const Node *command)
 			break;
 		case T_ViewStmt:
 			gl_begin_view((const ViewStmt *) command);
-			break;
-		case T_CreateTrigStmt:
-			gl_begin_trigger((const CreateTrigStmt *) command);
 			break;
 		default:
 			break;

@@ -13,6 +13,7 @@
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
@@ -27,6 +28,7 @@
 #include "utils/lsyscache.h"
 
 #include "capture/ddl.h"
+#include "capture/guard.h"
 #include "capture/schema.h"
 #include "capture/users.h"
 #include "core/catalog.h"
@@ -55,8 +57,7 @@ gl_check_event(FunctionCallInfo fcinfo, const char *name)
 				 errmsg("function govledger.%s() must be called by an event trigger", name)));
 }
 
-/* Nothing to follow: no ledger here, one that this database may not write, or DDL of our own. */
-static bool
+bool
 gl_nothing_to_follow(void)
 {
 	const GlLedgerState *state;
@@ -243,18 +244,25 @@ gl_tables_of_object(const Node *command, const GlObject *object)
 				gl_refuse_type_change(object->object_id);
 			/* a renamed type, or one in another schema, is another type name in the schema */
 			return gl_renames(command) ? gl_tables_of_relations(gl_type_users(object->object_id)) : NIL;
-		default:
+		case NamespaceRelationId:
+		case ExtensionRelationId:
 			/* a renamed schema renames all that is in it; so does an extension that moves to another schema */
-			return gl_ledger_table_ids();
+			return gl_renames(command) ? gl_ledger_table_ids() : NIL;
+		default:
+			return NIL;
 	}
 }
 
 Datum
 gl_on_ddl_command_start(PG_FUNCTION_ARGS)
 {
+	const Node *command;
+
 	gl_check_event(fcinfo, "on_ddl_command_start");
+	command = ((EventTriggerData *) fcinfo->context)->parsetree;
+	gl_guard_command(command);
 	if (!gl_nothing_to_follow())
-		gl_ddl_begin(((EventTriggerData *) fcinfo->context)->parsetree);
+		gl_ddl_begin(command);
 	PG_RETURN_NULL();
 }
 
@@ -265,18 +273,24 @@ gl_on_ddl_command_end(PG_FUNCTION_ARGS)
 	List	   *objects;
 	List	   *tables;
 	ListCell   *cell;
+	bool		guarded;
 
 	gl_check_event(fcinfo, "on_ddl_command_end");
 	if (gl_nothing_to_follow())
 		PG_RETURN_NULL();
 	objects = gl_event_objects("SELECT classid, objid, object_type, NULL::text[] FROM pg_catalog.pg_event_trigger_ddl_commands()"
-							   " WHERE classid IN ('pg_catalog.pg_class'::pg_catalog.regclass,"
-							   " 'pg_catalog.pg_type'::pg_catalog.regclass, 'pg_catalog.pg_namespace'::pg_catalog.regclass)"
-							   " OR command_tag = 'ALTER EXTENSION'");
+							   " WHERE classid IS NOT NULL");
+	guarded = gl_guards_on();
 	command = ((EventTriggerData *) fcinfo->context)->parsetree;
 	tables = gl_ddl_tables(command);
 	foreach(cell, objects)
-		tables = list_concat_unique_int(tables, gl_tables_of_object(command, lfirst(cell)));
+	{
+		const GlObject *object = lfirst(cell);
+
+		if (guarded)
+			gl_guard_altered(command, object->class_id, object->object_id);
+		tables = list_concat_unique_int(tables, gl_tables_of_object(command, object));
+	}
 	foreach(cell, tables)
 	{
 		gl_refuse_inheritance(lfirst_int(cell));
@@ -284,34 +298,6 @@ gl_on_ddl_command_end(PG_FUNCTION_ARGS)
 	}
 	gl_ddl_finish(command);
 	PG_RETURN_NULL();
-}
-
-static void
-gl_refuse_drop(const char *what, const char *name)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("cannot drop %s \"%s\"", what, name),
-			 errdetail("It belongs to a ledger."),
-			 errhint("Use govledger.unprotect(table, reason) first: the log keeps what was recorded.")));
-}
-
-/* A trigger of ours was dropped: by name, and the table it was on still is a ledger table. */
-static void
-gl_check_dropped_trigger(const GlObject *object)
-{
-	Oid			schema;
-	Oid			relation;
-	int			table_id;
-	int			relation_id;
-
-	if (list_length(object->names) != 3 ||
-		(strcmp(llast(object->names), GL_ROW_TRIGGER) != 0 && strcmp(llast(object->names), GL_TRUNCATE_TRIGGER) != 0))
-		return;
-	schema = get_namespace_oid(linitial(object->names), true);
-	relation = OidIsValid(schema) ? get_relname_relid(lsecond(object->names), schema) : InvalidOid;
-	if (OidIsValid(relation) && gl_ledger_relation_find(relation, &table_id, &relation_id))
-		gl_refuse_drop("trigger", llast(object->names));
 }
 
 /*
@@ -343,6 +329,7 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 	List	   *objects;
 	List	   *tables = NIL;
 	ListCell   *cell;
+	bool		guarded;
 
 	gl_check_event(fcinfo, "on_sql_drop");
 	if (gl_nothing_to_follow())
@@ -352,6 +339,7 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 							   " OR object_type = 'index' AND NOT original");
 	if (gl_lost_an_index(((EventTriggerData *) fcinfo->context)->parsetree, objects))
 		tables = gl_ledger_table_ids();
+	guarded = gl_guards_on();
 	foreach(cell, objects)
 	{
 		const GlObject *object = lfirst(cell);
@@ -359,7 +347,10 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 		int			relation_id;
 
 		if (strcmp(object->type, "trigger") == 0)
-			gl_check_dropped_trigger(object);
+		{
+			if (guarded)
+				gl_guard_dropped_trigger(object->names);
+		}
 		else if (strcmp(object->type, "composite type column") == 0 || strcmp(object->type, "table column") == 0)
 		{
 			/* dropped with its type, say: no DDL on the table itself is reported */
@@ -368,11 +359,13 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 			if (table_id != 0)
 				tables = list_append_unique_int(tables, table_id);
 		}
-		else if (gl_ledger_relation_find(object->object_id, &table_id, &relation_id))
+		else
 		{
-			if (relation_id == 0)
-				gl_refuse_drop("table", llast(object->names));
-			tables = list_append_unique_int(tables, table_id);
+			if (guarded)
+				gl_guard_dropped_relation(object->object_id);
+			/* without its root, a table has nothing left to follow */
+			if (gl_ledger_relation_find(object->object_id, &table_id, &relation_id) && relation_id != 0)
+				tables = list_append_unique_int(tables, table_id);
 		}
 	}
 	foreach(cell, tables)

@@ -65,30 +65,6 @@ static const GlExpectedEvent expected_events[] = {
 
 #define LIBRARY "$libdir/govledger"
 
-Oid
-gl_function_oid(Snapshot snapshot, const char *name)
-{
-	Relation	heap = table_open(ProcedureRelationId, AccessShareLock);
-	Oid			schema = get_namespace_oid(GL_SCHEMA, true);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			result = InvalidOid;
-
-	ScanKeyInit(&key, Anum_pg_proc_proname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum(name));
-	scan = systable_beginscan(heap, ProcedureNameArgsNspIndexId, true, snapshot, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
-
-		if (form->pronamespace == schema && form->pronargs == 0)
-			result = form->oid;
-	}
-	systable_endscan(scan);
-	table_close(heap, AccessShareLock);
-	return result;
-}
-
 static bool
 is_member(Snapshot snapshot, Oid function)
 {
