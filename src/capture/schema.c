@@ -359,7 +359,7 @@ gl_sync_columns(GlLedgerTable *table, Relation root)
 	return changed;
 }
 
-/* Names of the relations that are still there; their storage must be as it was, too. */
+/* Names of the relations that are still there. */
 static bool
 gl_sync_names(GlLedgerTable *table)
 {
@@ -369,18 +369,12 @@ gl_sync_names(GlLedgerTable *table)
 	foreach(cell, table->relations)
 	{
 		GlLedgerRelation *relation = lfirst(cell);
-		HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation->relation));
-		Form_pg_class class;
 		char	   *schema_name;
 		char	   *name;
 
-		if (!HeapTupleIsValid(tuple))
+		if (!OidIsValid(relation->relation) || (name = get_rel_name(relation->relation)) == NULL)
 			continue;
-		class = (Form_pg_class) GETSTRUCT(tuple);
-		gl_storage_check(class);
-		name = pstrdup(NameStr(class->relname));
-		schema_name = get_namespace_name(class->relnamespace);
-		ReleaseSysCache(tuple);
+		schema_name = get_namespace_name(get_rel_namespace(relation->relation));
 		if (strcmp(relation->name, name) == 0 && strcmp(relation->schema_name, schema_name) == 0)
 			continue;
 		relation->name = name;
@@ -389,6 +383,22 @@ gl_sync_names(GlLedgerTable *table)
 		changed = true;
 	}
 	return changed;
+}
+
+static void
+gl_tree_check_storage(List *tree)
+{
+	ListCell   *cell;
+
+	foreach(cell, tree)
+	{
+		HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(lfirst_oid(cell)));
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		gl_storage_check((Form_pg_class) GETSTRUCT(tuple));
+		ReleaseSysCache(tuple);
+	}
 }
 
 /* A partition that is half detached does not follow its table any more, but belongs to the ledger until it is detached. */
@@ -508,6 +518,7 @@ gl_schema_sync(int table_id, const char *reason)
 	table = gl_ledger_table_load(table_id);
 	gl_relation_check(relation);
 	tree = gl_relation_tree(root, NoLock);
+	gl_tree_check_storage(tree);
 	changed = gl_sync_columns(table, relation);
 	if (changed)
 		gl_refuse_half_detached(table, tree);
