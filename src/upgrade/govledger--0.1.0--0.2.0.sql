@@ -6,6 +6,19 @@
 
 SET LOCAL search_path TO pg_catalog, pg_temp;
 
+-- vacuum freezes rows of the log at its first visit
+DO $$
+DECLARE
+	log_table text;
+BEGIN
+	FOREACH log_table IN ARRAY ARRAY['context', 'entry', 'record_chunk', 'personal', 'leaf', 'seal', 'tile', 'checkpoint']
+	LOOP
+		EXECUTE format('ALTER TABLE govledger.%I SET (autovacuum_freeze_min_age = 0, '
+			'autovacuum_vacuum_insert_threshold = 10000, autovacuum_vacuum_insert_scale_factor = 0.02)', log_table);
+	END LOOP;
+END
+$$;
+
 -- a parallel pg_restore loads the data of an extension's tables in any order
 ALTER TABLE govledger.ledger_relation DROP CONSTRAINT ledger_relation_table_id_fkey;
 ALTER TABLE govledger.ledger_column DROP CONSTRAINT ledger_column_table_id_fkey;
@@ -32,3 +45,15 @@ COMMENT ON FUNCTION govledger.start_successor(text, text, text) IS
 	'a signed part of the log is lost for good: begin a new log that says so and continues this one; returns its origin';
 REVOKE ALL ON FUNCTION govledger.start_successor(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION govledger.start_successor(text, text, text) TO govledger_admin;
+
+-- DDL: values that a command changes are recorded; what would blind the ledger is refused
+CREATE FUNCTION govledger.on_ddl_command_start() RETURNS event_trigger
+	LANGUAGE C AS 'MODULE_PATHNAME', 'gl_on_ddl_command_start';
+COMMENT ON FUNCTION govledger.on_ddl_command_start() IS
+	'event trigger: keeps the rows of ledger tables whose values a command may change, refuses to drop the extension with its log';
+REVOKE ALL ON FUNCTION govledger.on_ddl_command_start() FROM PUBLIC;
+COMMENT ON FUNCTION govledger.on_ddl_command_end() IS
+	'event trigger: records schema changes of ledger tables and the values they changed, refuses what would blind them';
+COMMENT ON FUNCTION govledger.on_table_rewrite() IS 'event trigger: refuses to rewrite ledger tables unseen';
+CREATE EVENT TRIGGER govledger_ddl_command_start ON ddl_command_start EXECUTE FUNCTION govledger.on_ddl_command_start();
+ALTER EVENT TRIGGER govledger_ddl_command_start ENABLE ALWAYS;
