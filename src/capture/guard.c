@@ -120,7 +120,7 @@ gl_guard_event_trigger(const char *name)
 
 /*
  * A ledger table as a partition of another table: PostgreSQL would stumble over the name of our trigger and not say what to
- * do. Event triggers run with another search_path, so there only a qualified name is found.
+ * do.
  */
 static void
 gl_guard_attach(const AlterTableStmt *command)

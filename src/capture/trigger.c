@@ -15,6 +15,7 @@
 #include "utils/rel.h"
 
 #include "capture/capture.h"
+#include "capture/ddl.h"
 #include "capture/encode.h"
 #include "capture/pending.h"
 #include "capture/row.h"
@@ -38,6 +39,7 @@ gl_trigger_encoder(TriggerData *trigger)
 				 errdetail("The table was cloned or restored without its ledger, or the trigger was created by hand."),
 				 errhint("Make it a ledger table of this database: SELECT govledger.protect('schema.table'); "
 						 "or drop the triggers whose names begin with \"!govledger\".")));
+	gl_ddl_refuse_change(encoder->relation);
 	return encoder;
 }
 
