@@ -6,12 +6,14 @@
  */
 #include "core/compat.h"
 
+#include "access/genam.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_policy.h"
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
@@ -19,6 +21,7 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 
@@ -121,6 +124,26 @@ gl_table_above(Oid relid)
 	return 0;
 }
 
+/* The ledger table that a row security policy is on; 0 if none. */
+static int
+gl_policy_table(Oid policy)
+{
+	Relation	heap = table_open(PolicyRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			relation = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_policy_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(policy));
+	scan = systable_beginscan(heap, PolicyOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		relation = ((Form_pg_policy) GETSTRUCT(tuple))->polrelid;
+	systable_endscan(scan);
+	table_close(heap, AccessShareLock);
+	return OidIsValid(relation) ? gl_table_above(relation) : 0;
+}
+
 /* A plain inheritance child takes rows that its parent's trigger never sees. */
 static void
 gl_refuse_inheritance(int table_id)
@@ -191,7 +214,8 @@ gl_on_ddl_command_end(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	objects = gl_event_objects("SELECT classid, objid, object_type, NULL::text[] FROM pg_catalog.pg_event_trigger_ddl_commands()"
 							   " WHERE classid IN ('pg_catalog.pg_class'::pg_catalog.regclass,"
-							   " 'pg_catalog.pg_type'::pg_catalog.regclass, 'pg_catalog.pg_namespace'::pg_catalog.regclass)");
+							   " 'pg_catalog.pg_type'::pg_catalog.regclass, 'pg_catalog.pg_namespace'::pg_catalog.regclass,"
+							   " 'pg_catalog.pg_policy'::pg_catalog.regclass)");
 	command = ((EventTriggerData *) fcinfo->context)->parsetree;
 	foreach(cell, objects)
 	{
@@ -205,6 +229,14 @@ gl_on_ddl_command_end(PG_FUNCTION_ARGS)
 			/* a renamed type, or one in another schema, is another type name in the schema */
 			if (IsA(command, RenameStmt) || IsA(command, AlterObjectSchemaStmt))
 				tables = list_concat_unique_int(tables, gl_ledger_table_ids());
+			continue;
+		}
+		if (object->class_id == PolicyRelationId)
+		{
+			int			table_id = gl_policy_table(object->object_id);
+
+			if (table_id != 0)
+				tables = list_append_unique_int(tables, table_id);
 			continue;
 		}
 		/* a renamed schema renames all its tables */
@@ -240,11 +272,22 @@ gl_refuse_drop(const char *what, const char *name)
 			 errhint("Use govledger.unprotect(table, reason) first: the log keeps what was recorded.")));
 }
 
+/* The relation that a dropped trigger or policy was on, if it is still there. */
+static Oid
+gl_dropped_from(const GlObject *object)
+{
+	Oid			schema;
+
+	if (list_length(object->names) != 3)
+		return InvalidOid;
+	schema = get_namespace_oid(linitial(object->names), true);
+	return OidIsValid(schema) ? get_relname_relid(lsecond(object->names), schema) : InvalidOid;
+}
+
 /* A trigger of ours was dropped: by name, and the table it was on still is a ledger table. */
 static void
 gl_check_dropped_trigger(const GlObject *object)
 {
-	Oid			schema;
 	Oid			relation;
 	int			table_id;
 	int			relation_id;
@@ -252,8 +295,7 @@ gl_check_dropped_trigger(const GlObject *object)
 	if (list_length(object->names) != 3 ||
 		(strcmp(llast(object->names), GL_ROW_TRIGGER) != 0 && strcmp(llast(object->names), GL_TRUNCATE_TRIGGER) != 0))
 		return;
-	schema = get_namespace_oid(linitial(object->names), true);
-	relation = OidIsValid(schema) ? get_relname_relid(lsecond(object->names), schema) : InvalidOid;
+	relation = gl_dropped_from(object);
 	if (OidIsValid(relation) && gl_ledger_relation_find(relation, &table_id, &relation_id))
 		gl_refuse_drop("trigger", llast(object->names));
 }
@@ -269,7 +311,7 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 	if (gl_nothing_to_follow())
 		PG_RETURN_NULL();
 	objects = gl_event_objects("SELECT classid, objid, object_type, address_names FROM pg_catalog.pg_event_trigger_dropped_objects()"
-							   " WHERE object_type IN ('table', 'trigger', 'table column', 'composite type column')");
+							   " WHERE object_type IN ('table', 'trigger', 'table column', 'composite type column', 'policy')");
 	foreach(cell, objects)
 	{
 		const GlObject *object = lfirst(cell);
@@ -280,6 +322,14 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 			gl_check_dropped_trigger(object);
 		else if (strcmp(object->type, "composite type column") == 0)
 			gl_refuse_type_change(get_rel_type_id(object->object_id));
+		else if (strcmp(object->type, "policy") == 0)
+		{
+			Oid			relation = gl_dropped_from(object);
+
+			table_id = OidIsValid(relation) ? gl_table_above(relation) : 0;
+			if (table_id != 0)
+				tables = list_append_unique_int(tables, table_id);
+		}
 		else if (strcmp(object->type, "table column") == 0)
 		{
 			/* dropped with its type, say: no DDL on the table itself is reported */

@@ -47,6 +47,24 @@ extern void gl_schema_sync(int table_id, const char *reason);
 /* Of two sessions that bring one table's catalog in line, the second waits here for the first; then it must read anew. */
 extern void gl_schema_lock(int table_id);
 
+/*
+ * What stands right of capture and follows the schema of ledger tables: called in the transaction of the change, when
+ * catalog and log have it. `operation`: P before the rows that are there are recorded (with the arguments of protect()), A after any DDL that concerned
+ * the table, its policies included, U at the end.
+ */
+typedef struct GlSchemaChange
+{
+	GlSchemaOperation operation;
+	const GlLedgerTable *table;
+	Oid			relation;
+	const char *history_name;	/* P: NULL if not given */
+} GlSchemaChange;
+
+typedef void (*GlSchemaHook) (const GlSchemaChange *change);
+
+extern GlSchemaHook gl_schema_hook;
+extern void gl_schema_tell(const GlLedgerTable *table, GlSchemaOperation operation, const char *history_name);
+
 /* Add the rows that a relation holds as genesis records; progress is told as NOTICE. */
 extern void gl_genesis(Oid relation);
 
