@@ -23,6 +23,8 @@
 
 PG_FUNCTION_INFO_V1(gl_set_visibility);
 
+GlVisibilityHook gl_visibility_hook = NULL;
+
 #define GL_PUBLIC_ROLE "govledger_public"
 
 /* A grant on a table nobody can reach would only look like one. The schema may be another's, so it is not ours to open. */
@@ -113,6 +115,8 @@ gl_visibility_apply(const GlLedgerTable *table)
 
 	if (OidIsValid(root))
 		gl_public_grant(root, gl_public_columns(table));
+	if (gl_visibility_hook != NULL)
+		gl_visibility_hook(table);
 }
 
 GlVisibility

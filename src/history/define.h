@@ -53,6 +53,22 @@ extern char *gl_policy_definition(const GlLedgerTable *table, Oid relation, cons
 extern void gl_policy_drop(const GlHistoryTable *history);
 extern void gl_policy_apply(const GlHistoryTable *history, const char *definition);
 
+/* --- rights.c --- */
+
+/* The owner of the log, and so of histories. */
+extern Oid	gl_history_owner(void);
+/* Make the relation ours alone. */
+extern void gl_history_take(const char *quoted);
+/* The owner of the table, and no former one, may read its history and grant that. */
+extern void gl_history_grant_owner(Oid relation, const GlHistoryTable *history);
+/* GlVisibilityHook: what govledger_public may read of the history, if the table has one. */
+extern void gl_history_publish(const GlLedgerTable *table);
+
+/* --- value.c --- */
+
+/* The ledger table of a history; InvalidOid if it is no longer protected, or this is no history. */
+extern Oid	gl_history_root(Oid history);
+
 /* schema and name of a relation, quoted; in CurrentMemoryContext */
 extern char *gl_history_quoted(Oid relation);
 
