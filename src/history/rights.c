@@ -148,5 +148,5 @@ gl_history_publish(const GlLedgerTable *table)
 	GlHistoryTable *history = gl_history_load(table->table_id, NULL);
 
 	if (history != NULL && get_rel_name(history->history) != NULL)
-		gl_public_grant(history->history, public_places(table, history));
+		(void) gl_public_grant(history->history, public_places(table, history));
 }
