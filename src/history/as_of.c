@@ -7,14 +7,22 @@
  */
 #include "history/define.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/transam.h"
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -299,6 +307,37 @@ gl_as_of_definition(const GlLedgerTable *table, Oid relation, const GlHistoryTab
 	return commands.data;
 }
 
+/*
+ * An overload goes with its table and the types in it, without a word: DROP TABLE is refused by capture, with the way to do it, and not by a
+ * function that the user knows nothing of.
+ */
+static void
+depend_softly(Oid function)
+{
+	Relation	heap = table_open(DependRelationId, RowExclusiveLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(ProcedureRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(function));
+	scan = systable_beginscan(heap, DependDependerIndexId, true, NULL, 2, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		HeapTuple	copy;
+		Form_pg_depend form;
+
+		form = (Form_pg_depend) GETSTRUCT(tuple);
+		if (form->deptype != DEPENDENCY_NORMAL || form->refclassid != TypeRelationId)
+			continue;
+		copy = heap_copytuple(tuple);
+		((Form_pg_depend) GETSTRUCT(copy))->deptype = DEPENDENCY_AUTO;
+		CatalogTupleUpdate(heap, &copy->t_self, copy);
+	}
+	systable_endscan(scan);
+	table_close(heap, RowExclusiveLock);
+}
+
 static Oid
 find_overload(Oid row_type, Oid when)
 {
@@ -308,6 +347,15 @@ find_overload(Oid row_type, Oid when)
 	return LookupFuncName(name, 2, types, true);
 }
 
+void
+gl_as_of_make(const char *definition, Oid row_type)
+{
+	gl_schema_run(definition);
+	CommandCounterIncrement();
+	depend_softly(find_overload(row_type, TIMESTAMPTZOID));
+	depend_softly(find_overload(row_type, INT8OID));
+}
+
 bool
 gl_as_of_exists(Oid row_type)
 {
@@ -315,7 +363,7 @@ gl_as_of_exists(Oid row_type)
 }
 
 void
-gl_as_of_drop(const GlHistoryTable *history, Oid row_type)
+gl_as_of_drop(Oid row_type)
 {
 	char	   *type = format_type_be_qualified(row_type);
 

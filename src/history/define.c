@@ -170,7 +170,7 @@ gl_history_align(const GlLedgerTable *table, Oid relation, GlHistoryTable *histo
 	if (columns)
 	{
 		/* what depends on a column stands in the way of a change of its type */
-		gl_as_of_drop(history, row_type);
+		gl_as_of_drop(row_type);
 		gl_policy_drop(history);
 		(void) gl_history_align_columns(table, relation, history, false);
 	}
@@ -181,10 +181,10 @@ gl_history_align(const GlLedgerTable *table, Oid relation, GlHistoryTable *histo
 		gl_as_of_exists(row_type))
 		return;
 	gl_history_indexes(table->table_id, history->history);
-	gl_as_of_drop(history, row_type);
+	gl_as_of_drop(row_type);
 	gl_policy_drop(history);
 	gl_policy_apply(history, policies);
-	gl_schema_run(overloads);
+	gl_as_of_make(overloads, row_type);
 	history->definition = definition;
 	gl_history_put(history);
 }
@@ -208,7 +208,7 @@ gl_history_follow(const GlSchemaChange *change)
 	if (history == NULL || !OidIsValid(change->relation) || get_rel_name(history->history) == NULL)
 		return;
 	if (change->operation == GL_SCHEMA_UNPROTECT)
-		gl_as_of_drop(history, get_rel_type_id(change->relation));
+		gl_as_of_drop(get_rel_type_id(change->relation));
 	else
 		gl_history_align(change->table, change->relation, history);
 }

@@ -39,7 +39,9 @@ extern void gl_history_add_past(GlHistoryTable *history, int column_id, const ch
 
 /* The commands that make the overloads, one after the other; `secured`: row security applies to the history. */
 extern char *gl_as_of_definition(const GlLedgerTable *table, Oid relation, const GlHistoryTable *history, bool secured);
-extern void gl_as_of_drop(const GlHistoryTable *history, Oid row_type);
+/* Run the commands. */
+extern void gl_as_of_make(const char *definition, Oid row_type);
+extern void gl_as_of_drop(Oid row_type);
 /* Are both overloads there? */
 extern bool gl_as_of_exists(Oid row_type);
 /* "expression AS column, ..." of the table's columns out of the columns of the history, which `alias` names. */

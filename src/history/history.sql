@@ -10,7 +10,7 @@ CREATE TABLE govledger.history_state (
 
 -- Changed by DDL alone.
 CREATE TABLE govledger.history_table (
-	table_id integer PRIMARY KEY REFERENCES govledger.ledger_table,
+	table_id integer PRIMARY KEY,
 	history regclass NOT NULL,
 	definition text					-- how as_of and row security were made, to see when they must be made anew
 );
@@ -18,7 +18,7 @@ CREATE UNIQUE INDEX history_table_history_idx ON govledger.history_table (histor
 
 -- Changed by whoever fills histories; no row: nothing of the table was met yet.
 CREATE TABLE govledger.history_progress (
-	table_id integer PRIMARY KEY REFERENCES govledger.ledger_table,
+	table_id integer PRIMARY KEY,
 	projected bigint,				-- tree size, where it is not that of history_state
 	first_leaf bigint,				-- the leaf where the history begins
 	ended boolean NOT NULL,			-- unprotected, and filled up to there
@@ -29,7 +29,7 @@ CREATE TABLE govledger.history_progress (
 
 -- Where the values of a column go that had this type when they were recorded.
 CREATE TABLE govledger.history_column (
-	table_id integer NOT NULL REFERENCES govledger.history_table,
+	table_id integer NOT NULL,
 	mapping_id integer NOT NULL,
 	column_id integer NOT NULL,
 	type_name text NOT NULL,		-- as schema records state it

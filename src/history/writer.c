@@ -9,6 +9,8 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
@@ -42,7 +44,9 @@ struct GlWriter
 	EState	   *estate;
 	ResultRelInfo *result;
 	BulkInsertState bulk;
+	bool		plain;			/* all indexes are of the kinds that we make */
 	TupleTableSlot *slots[BATCH_ROWS];
+	bool		marks[BATCH_ROWS];	/* truncates and removals */
 	int			count;
 	size_t		bytes;
 	int64		written;
@@ -58,13 +62,27 @@ struct GlWriter
 	uint64		last_delete;
 };
 
+/* An index with expressions, a predicate or a uniqueness of its own is left to the executor. */
+static bool
+is_plain(const GlWriter *writer, Relation index, const IndexInfo *info)
+{
+	if (info->ii_Expressions != NIL || info->ii_Unique || info->ii_ExclusionOps != NULL)
+		return false;
+	return info->ii_Predicate == NIL || RelationGetRelid(index) == gl_history_marks_index(writer->heap);
+}
+
 static void
 open_result(GlWriter *writer)
 {
+	int			i;
+
 	writer->estate = CreateExecutorState();
 	writer->result = makeNode(ResultRelInfo);
 	InitResultRelInfo(writer->result, writer->heap, 0, NULL, 0);
 	ExecOpenIndices(writer->result, false);
+	writer->plain = true;
+	for (i = 0; i < writer->result->ri_NumIndices; i++)
+		writer->plain &= is_plain(writer, writer->result->ri_IndexRelationDescs[i], writer->result->ri_IndexRelationInfo[i]);
 	writer->bulk = GetBulkInsertState();
 }
 
@@ -103,6 +121,64 @@ gl_writer_rows(const GlWriter *writer)
 	return writer->written + writer->count;
 }
 
+/* A summary per range of blocks is told of a time once per block. */
+static bool
+is_summarized(const GlWriter *writer, int row)
+{
+	const int	column = writer->fields[GL_HISTORY_TIME];
+	TupleTableSlot *now = writer->slots[row];
+	TupleTableSlot *before;
+	bool		isnull;
+
+	if (row == 0)
+		return false;
+	before = writer->slots[row - 1];
+	return ItemPointerGetBlockNumber(&now->tts_tid) == ItemPointerGetBlockNumber(&before->tts_tid) &&
+		slot_getattr(now, column, &isnull) == slot_getattr(before, column, &isnull);
+}
+
+/* One of our own indexes: without looking at predicates, and only where there is something new for it. */
+static void
+insert_plain(GlWriter *writer, int i)
+{
+	Relation	index = writer->result->ri_IndexRelationDescs[i];
+	IndexInfo  *info = writer->result->ri_IndexRelationInfo[i];
+	bool		summary = index->rd_rel->relam == BRIN_AM_OID && info->ii_NumIndexAttrs == 1 &&
+		info->ii_IndexAttrNumbers[0] == writer->fields[GL_HISTORY_TIME];
+	Datum		values[INDEX_MAX_KEYS];
+	bool		nulls[INDEX_MAX_KEYS];
+	int			row;
+
+	for (row = 0; row < writer->count; row++)
+	{
+		TupleTableSlot *slot = writer->slots[row];
+
+		if ((info->ii_Predicate != NIL && !writer->marks[row]) || (summary && is_summarized(writer, row)))
+			continue;
+		FormIndexDatum(info, slot, writer->estate, values, nulls);
+		(void) index_insert(index, values, nulls, &slot->tts_tid, writer->heap, UNIQUE_CHECK_NO, false, info);
+	}
+}
+
+static void
+insert_index_entries(GlWriter *writer)
+{
+	MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(writer->estate));
+	int			i;
+
+	for (i = 0; writer->plain && i < writer->result->ri_NumIndices; i++)
+	{
+		insert_plain(writer, i);
+		ResetPerTupleExprContext(writer->estate);
+	}
+	MemoryContextSwitchTo(old);
+	for (i = 0; !writer->plain && i < writer->count; i++)
+	{
+		list_free(gl_insert_index_tuples(writer->result, writer->slots[i], writer->estate));
+		ResetPerTupleExprContext(writer->estate);
+	}
+}
+
 void
 gl_writer_flush(GlWriter *writer)
 {
@@ -114,13 +190,10 @@ gl_writer_flush(GlWriter *writer)
 	old = MemoryContextSwitchTo(GetPerTupleMemoryContext(writer->estate));
 	heap_multi_insert(writer->heap, writer->slots, writer->count, GetCurrentCommandId(true), 0, writer->bulk);
 	MemoryContextSwitchTo(old);
+	ResetPerTupleExprContext(writer->estate);
+	insert_index_entries(writer);
 	for (i = 0; i < writer->count; i++)
-	{
-		if (writer->result->ri_NumIndices > 0)
-			list_free(gl_insert_index_tuples(writer->result, writer->slots[i], writer->estate));
-		ResetPerTupleExprContext(writer->estate);
 		ExecClearTuple(writer->slots[i]);
-	}
 	writer->written += writer->count;
 	writer->count = 0;
 	writer->bytes = 0;
@@ -147,15 +220,18 @@ gl_writer_close(GlWriter *writer)
 /*
  * A trigger that fires before an insert may delete the row that has the key: the delete then has the higher command and
  * happened first. If a trigger that fires after another row's insert deletes the new row, the same two records
- * come in the same order, and the delete happened last. Which of them it was, shows the key before that command.
+ * come in the same order, and the delete happened last. Which of them it was, the other versions show: in the second case there is a
+ * delete too many before the insert is counted.
  */
 typedef struct GlOrderSearch
 {
+	Relation	heap;
 	int64		entry;
 	int64		command;
 	int64		last_delete;	/* highest command of a later delete in this entry; -1: none */
 	bool		found;
-	GlVersion	before;			/* the version that stood before the command */
+	GlVersion	before;			/* the last version of earlier entries */
+	List	   *versions;		/* of GlVersion *, in this entry */
 } GlOrderSearch;
 
 static bool
@@ -163,33 +239,66 @@ look_at_version(void *arg, const GlVersion *version)
 {
 	GlOrderSearch *search = arg;
 
-	if (search->found && version->place.entry < search->before.place.entry)
-		return false;
-	if (version->place.entry == search->entry && version->place.command >= search->command)
+	if (version->place.entry == search->entry)
 	{
+		GlVersion  *copy = palloc(sizeof(GlVersion));
+
+		*copy = *version;
+		search->versions = lappend(search->versions, copy);
 		if (version->place.is_delete && version->place.command > search->command)
 			search->last_delete = Max(search->last_delete, version->place.command);
+		return true;
 	}
-	else if (!search->found || gl_place_compare(&version->place, &search->before.place) > 0)
-	{
-		search->found = true;
+	if (search->found && version->place.entry < search->before.place.entry)
+		return false;
+	if (!search->found || gl_place_compare(&version->place, &search->before.place) > 0)
 		search->before = *version;
-	}
+	search->found = true;
 	return true;
+}
+
+static int
+compare_versions(const ListCell *a, const ListCell *b)
+{
+	return gl_place_compare(&((const GlVersion *) lfirst(a))->place, &((const GlVersion *) lfirst(b))->place);
+}
+
+/* How many rows there are of a key by what is recorded so far: 1, 0, or -1, if one is deleted whose insert is still to come. */
+static int
+count_rows(GlOrderSearch *search)
+{
+	int			count = search->found && !search->before.place.is_delete &&
+		!gl_version_is_gone(search->heap, SnapshotSelf, &search->before, search->entry + 1);
+	ListCell   *cell;
+
+	list_sort(search->versions, compare_versions);
+	foreach(cell, search->versions)
+	{
+		const GlVersion *version = lfirst(cell);
+
+		if (gl_version_is_gone(search->heap, SnapshotSelf, version, search->entry + 1))
+			continue;
+		if (version->place.is_delete)
+			count--;
+		/* an update of a row that was not there had another key before */
+		else if (version->operation != 'u' || count <= 0)
+			count++;
+	}
+	return count;
 }
 
 static uint64
 true_command(GlWriter *writer, const GlHistoryRow *row, const Datum *values)
 {
-	GlOrderSearch search = {.entry = row->entry->leaf,.command = (int64) row->command,.last_delete = -1};
+	GlOrderSearch search = {.heap = writer->heap,.entry = row->entry->leaf,.last_delete = -1};
 	int			i;
 
+	search.command = (int64) row->command;
 	for (i = 0; i < writer->key.count; i++)
 		if (writer->key.attributes[i] > row->count || row->nulls[writer->key.attributes[i] - 1])
 			return row->command;	/* its key was erased */
 	gl_versions_walk(writer->heap, &writer->key, SnapshotSelf, values, look_at_version, &search);
-	if (search.last_delete < 0 || !search.found || search.before.place.is_delete ||
-		gl_version_is_gone(writer->heap, SnapshotSelf, &search.before, search.entry + 1))
+	if (search.last_delete < 0 || count_rows(&search) < 0)
 		return row->command;
 	return (uint64) search.last_delete;
 }
@@ -319,6 +428,7 @@ gl_writer_row(GlWriter *writer, const GlHistoryRow *row)
 	set_field(writer, slot, GL_HISTORY_TIME, TimestampTzGetDatum(gl_timestamp(row->entry->time)));
 	set_context(writer, row, slot);
 	ExecStoreVirtualTuple(slot);
+	writer->marks[writer->count] = row->operation == GL_HISTORY_TRUNCATE || row->operation == GL_HISTORY_REMOVED;
 	MemoryContextSwitchTo(old);
 	if (++writer->count == BATCH_ROWS || writer->bytes > BATCH_BYTES)
 		gl_writer_flush(writer);
