@@ -30,6 +30,7 @@
 #include "capture/pending.h"
 #include "capture/schema.h"
 #include "core/catalog.h"
+#include "core/version.h"
 #include "ledger/state.h"
 #include "ledger/table.h"
 
@@ -371,6 +372,7 @@ gl_protect(PG_FUNCTION_ARGS)
 	List	   *tree;
 	ListCell   *cell;
 
+	gl_version_require_current();
 	if (get_rel_name(relid) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
@@ -402,6 +404,7 @@ gl_protect(PG_FUNCTION_ARGS)
 	gl_announce(relation, tree);
 	/* keep the lock; DDL refuses to work on a table that is open here */
 	relation_close(relation, NoLock);
+	gl_triggers_drop_left_over(tree);
 	gl_protect_store(table);
 	gl_schema_record(table, GL_SCHEMA_PROTECT, 0, "");
 	if (table->visibility == GL_VISIBILITY_PUBLIC)
@@ -447,6 +450,7 @@ gl_unprotect(PG_FUNCTION_ARGS)
 	GlLedgerTable *table;
 	ListCell   *cell;
 
+	gl_version_require_current();
 	gl_require_reason(reason, "unprotect");
 	(void) gl_ledger_table_owned(relid);
 	LockRelationOid(relid, AccessExclusiveLock);

@@ -36,7 +36,8 @@ gl_trigger_encoder(TriggerData *trigger)
 				 errmsg("table \"%s\" has a trigger of govledger but is not a ledger table",
 						RelationGetRelationName(trigger->tg_relation)),
 				 errdetail("The table was cloned or restored without its ledger, or the trigger was created by hand."),
-				 errhint("Drop the triggers whose names begin with \"!govledger\", then use govledger.protect().")));
+				 errhint("Make it a ledger table of this database: SELECT govledger.protect('schema.table'); "
+						 "or drop the triggers whose names begin with \"!govledger\".")));
 	return encoder;
 }
 

@@ -87,6 +87,11 @@ extern void gl_init_materialized_srf(FunctionCallInfo fcinfo);
 #define GL_SHMEM_REQUEST_HOOK
 #endif
 
+/* 17: a timeout that also ends transactions of background workers */
+#if PG_VERSION_NUM >= 170000
+#define GL_TRANSACTION_TIMEOUT "transaction_timeout"
+#endif
+
 /* 15: the flush position comes with a timeline */
 #if PG_VERSION_NUM >= 150000
 #define gl_flush_position() GetFlushRecPtr(NULL)

@@ -215,6 +215,8 @@ gl_kind_name(uint8_t kind)
 			return "erasure";
 		case GL_RECORD_ADOPTION:
 			return "adoption";
+		case GL_RECORD_SUCCESSION:
+			return "succession";
 		case GL_RECORD_NOTE:
 			return "note";
 	}

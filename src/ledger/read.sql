@@ -23,7 +23,7 @@ GRANT EXECUTE ON FUNCTION govledger.entry_records(xid8, integer) TO govledger_au
  * rows of every ledger table, whatever their grants and policies say. verify() and entry_records() read them for the
  * caller; a copy of the log is taken by a role with pg_read_all_data.
  */
-GRANT SELECT ON govledger.ledger, govledger.ledger_table, govledger.ledger_relation, govledger.ledger_column,
+GRANT SELECT ON govledger.ledger, govledger.former_log, govledger.ledger_table, govledger.ledger_relation, govledger.ledger_column,
 	govledger.leaf, govledger.seal, govledger.tile, govledger.checkpoint, govledger.signing_key
 	TO govledger_auditor, govledger_admin;
 GRANT SELECT (transaction_id, "position", entry_time, records, context_id, generation, record_root, context_commitment,

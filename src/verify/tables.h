@@ -158,7 +158,5 @@ extern void gl_histories_check(GlVerify *verify);
 extern void gl_catalog_check(GlVerify *verify);
 extern void gl_triggers_check(GlVerify *verify, const GlTable *table, Oid relation, const char *name);
 extern void gl_functions_check(GlVerify *verify);
-/* Oid of a function of ours by name, as the snapshot shows it; InvalidOid if there is none. */
-extern Oid	gl_function_oid(Snapshot snapshot, const char *name);
 
 #endif
