@@ -22,7 +22,6 @@
 #include "core/catalog.h"
 #include "history/key.h"
 #include "history/stream.h"
-#include "seal/rows.h"
 
 #define OWNER "govledger_admin"
 #define SUFFIX "_history"
@@ -73,7 +72,7 @@ limit_rights(const char *quoted)
 	uint64		i;
 
 	initStringInfo(&commands);
-	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(query, true, 0) != SPI_OK_SELECT)
+	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(query, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the rights on %s", quoted);
 	for (i = 0; i < SPI_processed; i++)
 	{
@@ -92,7 +91,7 @@ limit_rights(const char *quoted)
 static void
 skip_past(void)
 {
-	GlSealRow	seal;
+	int64		tree_size;
 	List	   *all;
 	ListCell   *cell;
 
@@ -100,16 +99,12 @@ skip_past(void)
 	if (!gl_history_try_lock())
 		return;
 	/* first the seal: a history that is committed after it was read is seen below, and one that is not yet begins behind it */
-	SPI_connect();
-	PushActiveSnapshot(GetLatestSnapshot());
-	gl_seal_latest(&seal);
-	PopActiveSnapshot();
-	SPI_finish();
+	tree_size = gl_sealed_size(GetLatestSnapshot());
 	all = gl_history_load_all(NULL);
 	foreach(cell, all)
 		if (!((GlHistoryTable *) lfirst(cell))->ended)
 			return;
-	gl_history_set_projected((int64) seal.tree_size);
+	gl_history_set_projected(tree_size);
 }
 
 static bool

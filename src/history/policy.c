@@ -11,6 +11,9 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "executor/spi.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/primnodes.h"
+#include "nodes/readfuncs.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -22,6 +25,8 @@
 #define MARKS "ledger_operation IN ('truncate', 'removed')"
 /* between the commands of a definition; no SQL has it */
 #define SEPARATOR "\001"
+/* in the place of a command: the policy of this name cannot be copied */
+#define NOT_COPIED "-- "
 
 static bool
 has_row_security(Oid relation)
@@ -33,14 +38,54 @@ has_row_security(Oid relation)
 	return result;
 }
 
-/* The policies of the table for reading: name, kind, roles, expression. */
+/* Looks for what a row of the history does not have: system columns and the whole row of the table. */
+typedef struct GlPolicyLook
+{
+	int			level;			/* of sub-selects */
+	bool		foreign;
+} GlPolicyLook;
+
+static bool
+look_for_foreign(Node *node, void *arg)
+{
+	GlPolicyLook *look = arg;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+	{
+		const Var  *var = (const Var *) node;
+
+		look->foreign |= var->varlevelsup == look->level && var->varno == 1 && var->varattno <= 0;
+		return false;
+	}
+	if (IsA(node, Query))
+	{
+		look->level++;
+		(void) query_tree_walker((Query *) node, look_for_foreign, arg, 0);
+		look->level--;
+		return false;
+	}
+	return expression_tree_walker(node, look_for_foreign, arg);
+}
+
+static bool
+can_be_copied(char *expression)
+{
+	GlPolicyLook look = {0, false};
+
+	(void) look_for_foreign(stringToNode(expression), &look);
+	return !look.foreign;
+}
+
+/* The policies of the table for reading: name, kind, roles, expression. Not read-only: the command in hand may have changed them. */
 static void
 append_policies(StringInfo commands, const GlLedgerTable *table, Oid relation, const GlHistoryTable *history)
 {
 	char	   *query = psprintf("SELECT pg_catalog.quote_ident(p.polname), CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,"
 								 " COALESCE((SELECT pg_catalog.string_agg(pg_catalog.quote_ident(r.rolname), ', ' ORDER BY r.rolname)"
 								 " FROM pg_catalog.pg_roles r WHERE r.oid = ANY (p.polroles)), 'PUBLIC'),"
-								 " pg_catalog.pg_get_expr(p.polqual, p.polrelid)"
+								 " pg_catalog.pg_get_expr(p.polqual, p.polrelid), p.polqual::pg_catalog.text"
 								 " FROM pg_catalog.pg_policy p WHERE p.polrelid = %u AND p.polcmd IN ('r', '*') AND p.polqual IS NOT NULL"
 								 " ORDER BY p.polname", relation);
 	char	   *quoted = gl_history_quoted(history->history);
@@ -48,13 +93,18 @@ append_policies(StringInfo commands, const GlLedgerTable *table, Oid relation, c
 	const char *name = quote_identifier(get_rel_name(relation));
 	uint64		i;
 
-	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(query, true, 0) != SPI_OK_SELECT)
+	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(query, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the policies of a ledger table");
 	for (i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
 		TupleDesc	descriptor = SPI_tuptable->tupdesc;
 
+		if (!can_be_copied(SPI_getvalue(row, descriptor, 5)))
+		{
+			appendStringInfo(commands, SEPARATOR NOT_COPIED "%s", SPI_getvalue(row, descriptor, 1));
+			continue;
+		}
 		appendStringInfo(commands, SEPARATOR "CREATE POLICY %s ON %s AS %s FOR SELECT TO %s USING (" MARKS
 						 " OR (SELECT (%s) FROM (SELECT %s) AS %s))",
 						 SPI_getvalue(row, descriptor, 1), quoted, SPI_getvalue(row, descriptor, 2),
@@ -92,7 +142,7 @@ gl_policy_drop(const GlHistoryTable *history)
 	initStringInfo(&commands);
 	if (has_row_security(history->history))
 		appendStringInfo(&commands, "ALTER TABLE %s DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY;", quoted);
-	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(query, true, 0) != SPI_OK_SELECT)
+	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(query, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the policies of a history");
 	for (i = 0; i < SPI_processed; i++)
 	{
@@ -107,7 +157,16 @@ gl_policy_drop(const GlHistoryTable *history)
 		gl_schema_run(commands.data);
 }
 
-/* One command; false, with a warning, if it fails: an expression may speak of what a history does not have, say of tableoid. */
+static void
+warn_hidden(const GlHistoryTable *history, int code, const char *reason)
+{
+	ereport(WARNING,
+			(errcode(code),
+			 errmsg("a row security policy cannot be applied to history \"%s\": %s", get_rel_name(history->history), reason),
+			 errdetail("Nobody whom row security concerns can read the history until the policy is changed.")));
+}
+
+/* One command; false, with a warning, if it fails. */
 static bool
 try_command(const GlHistoryTable *history, const char *command)
 {
@@ -115,6 +174,12 @@ try_command(const GlHistoryTable *history, const char *command)
 	ResourceOwner owner = CurrentResourceOwner;
 	volatile bool done = false;
 
+	if (strncmp(command, NOT_COPIED, strlen(NOT_COPIED)) == 0)
+	{
+		warn_hidden(history, ERRCODE_FEATURE_NOT_SUPPORTED,
+					psprintf("policy %s uses a system column or the whole row", command + strlen(NOT_COPIED)));
+		return false;
+	}
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(caller);
 	PG_TRY();
@@ -135,11 +200,7 @@ try_command(const GlHistoryTable *history, const char *command)
 		CurrentResourceOwner = owner;
 		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 			ReThrowError(error);
-		ereport(WARNING,
-				(errcode(error->sqlerrcode),
-				 errmsg("a row security policy cannot be applied to history \"%s\": %s", get_rel_name(history->history),
-						error->message),
-				 errdetail("Nobody whom row security concerns can read the history until the policy is changed.")));
+		warn_hidden(history, error->sqlerrcode, error->message);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
