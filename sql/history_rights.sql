@@ -90,7 +90,13 @@ SET ROLE history_bob; SELECT count(*) FROM parcel_history; SET ROLE history_owne
 CREATE POLICY deep ON parcel USING (EXISTS (SELECT FROM clearance c WHERE c.level = parcel.level AND parcel.ctid IS NOT NULL));
 SET ROLE history_bob; SELECT count(*) FROM parcel_history; SET ROLE history_owner; DROP POLICY deep ON parcel;
 SET ROLE history_bob; SELECT id FROM parcel_history ORDER BY ledger_entry, id;
-SET ROLE history_owner; ALTER TABLE parcel DISABLE ROW LEVEL SECURITY; SET ROLE history_alice; SELECT count(*) FROM parcel_history;
+-- names and literals stay names and literals, whatever is in them
+SET ROLE history_owner;
+CREATE POLICY U&"x\0001ALTER ROLE history_owner SUPERUSER --" ON parcel USING (name <> E'\001ALTER ROLE history_owner SUPERUSER --' OR name = E'''; ALTER ROLE history_owner SUPERUSER; --');
+SELECT rolsuper FROM pg_roles WHERE rolname = 'history_owner';
+SELECT count(*) FROM pg_policies WHERE tablename = 'parcel_history';
+DROP POLICY U&"x\0001ALTER ROLE history_owner SUPERUSER --" ON parcel;
+ALTER TABLE parcel DISABLE ROW LEVEL SECURITY; SET ROLE history_alice; SELECT count(*) FROM parcel_history;
 -- a version may be asked about by those who may read its history
 SET ROLE history_heir; SELECT govledger.history_is_latest('parcel_history'::regclass, '(0,1)', 1); SELECT govledger.history_is_latest('govledger.personal'::regclass, '(0,1)', 1);
 SELECT govledger.rebuild('parcel') > 0 AS rebuilt;

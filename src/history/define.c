@@ -21,7 +21,6 @@
 #include "core/catalog.h"
 #include "history/key.h"
 #include "history/stream.h"
-#include "seal/rows.h"
 
 #define SUFFIX "_history"
 #define MARKS "ledger_operation IN ('truncate', 'removed')"
@@ -62,7 +61,7 @@ choose_name(Oid relation, const char *given)
 static void
 skip_past(void)
 {
-	GlSealRow	seal;
+	int64		tree_size;
 	List	   *all;
 	ListCell   *cell;
 
@@ -70,16 +69,12 @@ skip_past(void)
 	if (!gl_history_try_lock())
 		return;
 	/* first the seal: a history that is committed after it was read is seen below, and one that is not yet begins behind it */
-	SPI_connect();
-	PushActiveSnapshot(GetLatestSnapshot());
-	gl_seal_latest(&seal);
-	PopActiveSnapshot();
-	SPI_finish();
+	tree_size = gl_sealed_size(GetLatestSnapshot());
 	all = gl_history_load_all(NULL);
 	foreach(cell, all)
 		if (!((GlHistoryTable *) lfirst(cell))->ended)
 			return;
-	gl_history_set_projected((int64) seal.tree_size);
+	gl_history_set_projected(tree_size);
 }
 
 static bool
@@ -162,7 +157,8 @@ gl_history_align(const GlLedgerTable *table, Oid relation, GlHistoryTable *histo
 {
 	Oid			row_type = get_rel_type_id(relation);
 	bool		columns = gl_history_align_columns(table, relation, history, true);
-	char	   *policies;
+	List	   *policies;
+	ListCell   *cell;
 	char	   *overloads;
 	char	   *definition;
 
@@ -174,9 +170,11 @@ gl_history_align(const GlLedgerTable *table, Oid relation, GlHistoryTable *histo
 		gl_policy_drop(history);
 		(void) gl_history_align_columns(table, relation, history, false);
 	}
-	policies = gl_policy_definition(table, relation, history);
-	overloads = gl_as_of_definition(table, relation, history, *policies != '\0');
-	definition = psprintf("%s\n%s", overloads, policies);
+	policies = gl_policy_commands(table, relation, history);
+	overloads = gl_as_of_definition(table, relation, history, policies != NIL);
+	definition = overloads;
+	foreach(cell, policies)
+		definition = psprintf("%s\n%s", definition, (const char *) lfirst(cell));
 	if (!columns && history->definition != NULL && strcmp(history->definition, definition) == 0 &&
 		gl_as_of_exists(row_type))
 		return;

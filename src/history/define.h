@@ -50,10 +50,10 @@ extern char *gl_as_of_targets(const GlLedgerTable *table, Oid relation, const Gl
 /* --- policy.c --- */
 
 /* The commands that give the history the row security of the table; empty if the table has none. */
-extern char *gl_policy_definition(const GlLedgerTable *table, Oid relation, const GlHistoryTable *history);
+extern List *gl_policy_commands(const GlLedgerTable *table, Oid relation, const GlHistoryTable *history);
 /* Take off what there is; then run the commands. A policy that cannot be copied hides the history, with a warning. */
 extern void gl_policy_drop(const GlHistoryTable *history);
-extern void gl_policy_apply(const GlHistoryTable *history, const char *definition);
+extern void gl_policy_apply(const GlHistoryTable *history, List *commands);
 
 /* --- rights.c --- */
 

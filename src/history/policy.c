@@ -13,6 +13,8 @@
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "nodes/nodeFuncs.h"
+#include "nodes/primnodes.h"
+#include "nodes/readfuncs.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -22,10 +24,8 @@
 #include "core/catalog.h"
 
 #define MARKS "ledger_operation IN ('truncate', 'removed')"
-/* between the commands of a definition; no SQL has it */
-#define SEPARATOR "\001"
-#define HIDDEN_DETAIL "Nobody whom row security concerns can read the history until the policy is changed."
-#define HIDDEN "\"!govledger_hidden\""
+/* in the place of a command: the policy of this name cannot be copied */
+#define NOT_COPIED "-- "
 
 static bool
 has_row_security(Oid relation)
@@ -37,6 +37,46 @@ has_row_security(Oid relation)
 	return result;
 }
 
+/* Looks for what a row of the history does not have: system columns and the whole row of the table. */
+typedef struct GlPolicyLook
+{
+	int			level;			/* of sub-selects */
+	bool		foreign;
+} GlPolicyLook;
+
+static bool
+look_for_foreign(Node *node, void *arg)
+{
+	GlPolicyLook *look = arg;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+	{
+		const Var  *var = (const Var *) node;
+
+		look->foreign |= var->varlevelsup == look->level && var->varno == 1 && var->varattno <= 0;
+		return false;
+	}
+	if (IsA(node, Query))
+	{
+		look->level++;
+		(void) query_tree_walker((Query *) node, look_for_foreign, arg, 0);
+		look->level--;
+		return false;
+	}
+	return expression_tree_walker(node, look_for_foreign, arg);
+}
+
+static bool
+can_be_copied(char *expression)
+{
+	GlPolicyLook look = {0, false};
+
+	(void) look_for_foreign(stringToNode(expression), &look);
+	return !look.foreign;
+}
+
 /* What every policy lets through. */
 static char *
 shown(const GlHistoryTable *history)
@@ -45,89 +85,57 @@ shown(const GlHistoryTable *history)
 					quote_literal_cstr(gl_history_quoted(history->history)));
 }
 
-/* What takes the place of policies that cannot be copied: they might have hidden rows. */
-static char *
-hide(const GlHistoryTable *history)
+/* The policies of the table for reading: name, kind, roles, expression. Not read-only: the command in hand may have changed them. */
+static List *
+copied_policies(const GlLedgerTable *table, Oid relation, const GlHistoryTable *history)
 {
-	return psprintf("CREATE POLICY " HIDDEN " ON %s AS RESTRICTIVE FOR SELECT USING (%s)",
-					gl_history_quoted(history->history), shown(history));
-}
-
-/*
- * Does a policy speak of the table's rows other than by their columns? A version in the history has another tableoid and
- * ctid, and a whole row of it is of no type that a function of the user would take.
- */
-static bool
-speaks_of_more(Node *node, int *depth)
-{
-	bool		found;
-
-	if (node == NULL)
-		return false;
-	if (IsA(node, Var))
-		return (int) ((Var *) node)->varlevelsup == *depth && ((Var *) node)->varattno <= 0;
-	if (!IsA(node, Query))
-		return expression_tree_walker(node, speaks_of_more, depth);
-	++*depth;
-	found = query_tree_walker((Query *) node, speaks_of_more, depth, 0);
-	--*depth;
-	return found;
-}
-
-/* The policies of the table for reading: name, kind, roles, expression. */
-static void
-append_policies(StringInfo commands, const GlLedgerTable *table, Oid relation, const GlHistoryTable *history)
-{
+	MemoryContext caller = CurrentMemoryContext;
 	char	   *query = psprintf("SELECT pg_catalog.quote_ident(p.polname), CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,"
 								 " COALESCE((SELECT pg_catalog.string_agg(pg_catalog.quote_ident(r.rolname), ', ' ORDER BY r.rolname)"
 								 " FROM pg_catalog.pg_roles r WHERE r.oid = ANY (p.polroles)), 'PUBLIC'),"
-								 " pg_catalog.pg_get_expr(p.polqual, p.polrelid), p.polqual"
+								 " pg_catalog.pg_get_expr(p.polqual, p.polrelid), p.polqual::pg_catalog.text"
 								 " FROM pg_catalog.pg_policy p WHERE p.polrelid = %u AND p.polcmd IN ('r', '*') AND p.polqual IS NOT NULL"
 								 " ORDER BY p.polname", relation);
 	char	   *quoted = gl_history_quoted(history->history);
 	char	   *targets = gl_as_of_targets(table, relation, history, quote_identifier(get_rel_name(history->history)));
 	const char *name = quote_identifier(get_rel_name(relation));
 	char	   *always = shown(history);
-	bool		hidden = false;
+	List	   *commands = NIL;
 	uint64		i;
 
-	/* not read-only: what the command in hand has just changed must be seen */
 	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(query, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the policies of a ledger table");
 	for (i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
 		TupleDesc	descriptor = SPI_tuptable->tupdesc;
-		int			depth = 0;
+		MemoryContext spi = MemoryContextSwitchTo(caller);
+		char	   *command;
 
-		if (speaks_of_more(stringToNode(SPI_getvalue(row, descriptor, 5)), &depth))
-		{
-			hidden = true;
-			continue;
-		}
-		appendStringInfo(commands, SEPARATOR "CREATE POLICY %s ON %s AS %s FOR SELECT TO %s USING (%s"
-						 " OR (SELECT (%s) FROM (SELECT %s) AS %s))",
-						 SPI_getvalue(row, descriptor, 1), quoted, SPI_getvalue(row, descriptor, 2),
-						 SPI_getvalue(row, descriptor, 3), always, SPI_getvalue(row, descriptor, 4), targets, name);
+		if (!can_be_copied(SPI_getvalue(row, descriptor, 5)))
+			command = psprintf(NOT_COPIED "%s", SPI_getvalue(row, descriptor, 1));
+		else
+			command = psprintf("CREATE POLICY %s ON %s AS %s FOR SELECT TO %s USING (%s OR (SELECT (%s) FROM (SELECT %s) AS %s))",
+							   SPI_getvalue(row, descriptor, 1), quoted, SPI_getvalue(row, descriptor, 2),
+							   SPI_getvalue(row, descriptor, 3), always, SPI_getvalue(row, descriptor, 4), targets, name);
+		commands = lappend(commands, command);
+		MemoryContextSwitchTo(spi);
 	}
 	SPI_finish();
-	if (hidden)
-		appendStringInfo(commands, SEPARATOR "%s", hide(history));
+	return commands;
 }
 
-char *
-gl_policy_definition(const GlLedgerTable *table, Oid relation, const GlHistoryTable *history)
+List *
+gl_policy_commands(const GlLedgerTable *table, Oid relation, const GlHistoryTable *history)
 {
 	char	   *quoted = gl_history_quoted(history->history);
-	StringInfoData commands;
+	List	   *commands;
 
-	initStringInfo(&commands);
 	if (!has_row_security(relation))
-		return commands.data;
-	appendStringInfo(&commands, "ALTER TABLE %s ENABLE ROW LEVEL SECURITY" SEPARATOR
-					 "CREATE POLICY \"!govledger\" ON %s FOR SELECT USING (%s)", quoted, quoted, shown(history));
-	append_policies(&commands, table, relation, history);
-	return commands.data;
+		return NIL;
+	commands = list_make2(psprintf("ALTER TABLE %s ENABLE ROW LEVEL SECURITY", quoted),
+						  psprintf("CREATE POLICY \"!govledger\" ON %s FOR SELECT USING (%s)", quoted, shown(history)));
+	return list_concat(commands, copied_policies(table, relation, history));
 }
 
 void
@@ -158,7 +166,16 @@ gl_policy_drop(const GlHistoryTable *history)
 		gl_schema_run(commands.data);
 }
 
-/* One command; false, with a warning, if it fails: an expression may speak of what a history does not have, say of tableoid. */
+static void
+warn_hidden(const GlHistoryTable *history, int code, const char *reason)
+{
+	ereport(WARNING,
+			(errcode(code),
+			 errmsg("a row security policy cannot be applied to history \"%s\": %s", get_rel_name(history->history), reason),
+			 errdetail("Nobody whom row security concerns can read the history until the policy is changed.")));
+}
+
+/* One command; false, with a warning, if it fails. */
 static bool
 try_command(const GlHistoryTable *history, const char *command)
 {
@@ -166,6 +183,12 @@ try_command(const GlHistoryTable *history, const char *command)
 	ResourceOwner owner = CurrentResourceOwner;
 	volatile bool done = false;
 
+	if (strncmp(command, NOT_COPIED, strlen(NOT_COPIED)) == 0)
+	{
+		warn_hidden(history, ERRCODE_FEATURE_NOT_SUPPORTED,
+					psprintf("policy %s uses a system column or the whole row", command + strlen(NOT_COPIED)));
+		return false;
+	}
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(caller);
 	PG_TRY();
@@ -186,11 +209,7 @@ try_command(const GlHistoryTable *history, const char *command)
 		CurrentResourceOwner = owner;
 		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 			ReThrowError(error);
-		ereport(WARNING,
-				(errcode(error->sqlerrcode),
-				 errmsg("a row security policy cannot be applied to history \"%s\": %s", get_rel_name(history->history),
-						error->message),
-				 errdetail(HIDDEN_DETAIL)));
+		warn_hidden(history, error->sqlerrcode, error->message);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
@@ -199,21 +218,15 @@ try_command(const GlHistoryTable *history, const char *command)
 }
 
 void
-gl_policy_apply(const GlHistoryTable *history, const char *definition)
+gl_policy_apply(const GlHistoryTable *history, List *commands)
 {
-	char	   *commands = pstrdup(definition);
-	char	   *command;
-	char	   *rest = NULL;
 	bool		all = true;
+	ListCell   *cell;
 
-	for (command = strtok_r(commands, SEPARATOR, &rest); command != NULL; command = strtok_r(NULL, SEPARATOR, &rest))
-		all &= try_command(history, command);
-	if (strstr(definition, HIDDEN) != NULL)
-		ereport(WARNING,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a row security policy cannot be applied to history \"%s\": it speaks of a whole row or of a system column",
-						get_rel_name(history->history)),
-				 errdetail(HIDDEN_DETAIL)));
-	else if (!all)
-		gl_schema_run(hide(history));
+	foreach(cell, commands)
+		all &= try_command(history, lfirst(cell));
+	/* what cannot be copied might have hidden rows */
+	if (!all)
+		gl_schema_run(psprintf("CREATE POLICY \"!govledger_hidden\" ON %s AS RESTRICTIVE FOR SELECT USING (%s)",
+							   gl_history_quoted(history->history), shown(history)));
 }

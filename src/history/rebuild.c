@@ -8,7 +8,6 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_class.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -27,7 +26,6 @@
 #include "history/writer.h"
 #include "ledger/state.h"
 #include "ledger/table.h"
-#include "seal/rows.h"
 
 PG_FUNCTION_INFO_V1(gl_rebuild);
 
@@ -228,7 +226,6 @@ gl_rebuild(PG_FUNCTION_ARGS)
 	Oid			relid = PG_GETARG_OID(0);
 	GlRebuild	rebuild = {0};
 	GlLedgerTable *table;
-	GlSealRow	seal;
 
 	(void) find_table(relid);
 	LockRelationOid(relid, ShareUpdateExclusiveLock);
@@ -242,10 +239,7 @@ gl_rebuild(PG_FUNCTION_ARGS)
 
 	/* after the lock on the history, so that nothing is missed between who filled it so far and us */
 	PushActiveSnapshot(GetLatestSnapshot());
-	SPI_connect();
-	gl_seal_latest(&seal);
-	SPI_finish();
-	rebuild.target = (int64) seal.tree_size;
+	rebuild.target = gl_sealed_size(GetActiveSnapshot());
 	fill(&rebuild);
 	PopActiveSnapshot();
 	CommandCounterIncrement();

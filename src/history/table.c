@@ -16,9 +16,12 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "core/catalog.h"
+#include "core/probe.h"
+#include "ledger/rows.h"
 #include "ledger/table.h"
 
 enum
@@ -336,6 +339,22 @@ int64
 gl_history_reached(const GlHistoryTable *table, int64 projected)
 {
 	return table->projected != GL_HISTORY_NONE ? table->projected : projected;
+}
+
+int64
+gl_sealed_size(Snapshot snapshot)
+{
+	GlProbe		seals;
+	int64		size = 0;
+
+	snapshot = RegisterSnapshot(snapshot);
+	gl_probe_open(&seals, GL_REL_SEAL, gl_relation_oid(GL_REL_SEAL_PKEY), snapshot, 0);
+	gl_probe_start(&seals, NULL, 0);
+	if (gl_probe_previous(&seals))
+		size = DatumGetInt64(gl_probe_value(&seals, Anum_gl_seal_tree_size));
+	gl_probe_close(&seals);
+	UnregisterSnapshot(snapshot);
+	return size;
 }
 
 const GlHistoryColumn *

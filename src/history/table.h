@@ -63,6 +63,9 @@ extern void gl_history_set_projected(int64 tree_size);
 /* How far this one is. */
 extern int64 gl_history_reached(const GlHistoryTable *table, int64 projected);
 
+/* Size of the sealed tree; no rights are needed. */
+extern int64 gl_sealed_size(Snapshot snapshot);
+
 /* Mapping of a column as it was recorded with this type; NULL if there is none. */
 extern const GlHistoryColumn *gl_history_column_find(const GlHistoryTable *table, int column_id, const char *type_name);
 
