@@ -22,6 +22,7 @@
 #include "core/catalog.h"
 #include "core/owner.h"
 #include "history/writer.h"
+#include "ledger/table.h"
 #include "seal/rows.h"
 #include "seal/step.h"
 
@@ -236,17 +237,33 @@ batch_goes_on(void *arg, int64 next, uint64 records)
 		((next & 63) != 0 || !TimestampDifferenceExceeds(batch->began, GetCurrentTimestamp(), BATCH_MILLISECONDS));
 }
 
-/* A table whose history is busy (it is being filled anew, or changed) or gone goes its own way. */
-static bool
-open_filled(GlFilled *filled)
+typedef enum GlOpened
+{
+	GL_OPEN_DONE,
+	GL_OPEN_BUSY,				/* the history is locked: it is being filled anew, or changed */
+	GL_OPEN_ENDED				/* there is nothing more to fill */
+} GlOpened;
+
+static GlOpened
+open_filled(GlFilled *filled, int64 place)
 {
 	static const GlHistoryCallbacks callbacks = {.row = write_row,.erasure = erase_values};
 	GlHistoryTable *table = filled->source.table;
 
 	current_table = table->table_id;
 	if (!ConditionalLockRelationOid(table->history, RowExclusiveLock))
-		return false;
+		return GL_OPEN_BUSY;
 	filled->heap = try_table_open(table->history, NoLock);
+	if (filled->heap == NULL && gl_ledger_table_load(table->table_id)->unprotected)
+	{
+		/* dropped before it was filled to its end, as its owner may */
+		table->ended = true;
+		table->projected = place;
+		table->error = NULL;
+		gl_history_progress_put(table);
+		current_table = 0;
+		return GL_OPEN_ENDED;
+	}
 	if (filled->heap == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
@@ -258,9 +275,10 @@ open_filled(GlFilled *filled)
 	gl_source_open(&filled->source);
 	filled->writer = gl_writer_open(filled->heap, table->table_id);
 	current_table = 0;
-	return true;
+	return GL_OPEN_DONE;
 }
 
+/* It goes its own way, and is tried again. */
 static void
 leave_behind(const GlFilled *filled, int64 place)
 {
@@ -282,16 +300,15 @@ open_batch(GlBatch *batch)
 
 	foreach(cell, batch->filled)
 	{
-		if (open_filled(lfirst(cell)))
-			opened = lappend(opened, &((GlFilled *) lfirst(cell))->source);
-		else
+		GlOpened	outcome = open_filled(lfirst(cell), batch->from);
+
+		if (outcome == GL_OPEN_DONE)
+			opened = lappend(opened, lfirst(cell));
+		else if (outcome == GL_OPEN_BUSY)
 			leave_behind(lfirst(cell), batch->from);
 	}
-	current_stream = NULL;
 	list_free(batch->filled);
-	batch->filled = NIL;
-	foreach(cell, opened)
-		batch->filled = lappend(batch->filled, ((GlHistorySource *) lfirst(cell))->arg);
+	batch->filled = opened;
 }
 
 /* What stands in the catalog after the batch. */

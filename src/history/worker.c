@@ -70,12 +70,16 @@ static void
 start(bool sealed)
 {
 	static bool wanted = true;	/* something may be there to be filled */
+	static TimestampTz next_look = 0;
+	TimestampTz now = GetCurrentTimestamp();
 	pid_t		pid;
 	BgwHandleStatus status;
 
-	wanted |= sealed;
+	/* somebody else may have sealed, or protected a table: look now and then */
+	wanted |= sealed || now >= next_look;
 	if (!wanted || gl_follower_runs(MyDatabaseId))
 		return;
+	next_look = TimestampTzPlusMilliseconds(now, LOOK_TIME);
 	if (handle != NULL)
 	{
 		status = GetBackgroundWorkerPid(handle, &pid);

@@ -521,7 +521,7 @@ open_checks(GlVerify *verify)
 		if (get_rel_relkind(history->history) == RELKIND_RELATION)
 			checks = lappend(checks, open_check(verify, table, history, projected));
 		/* after the end of the protection it is the owner's to drop */
-		else if (!history->ended)
+		else if (!history->ended && !table->ledger->unprotected)
 			gl_report_object(verify->report, GL_CHECK_HISTORY, table->name, "its history is gone");
 	}
 	return checks;
