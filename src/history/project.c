@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "core/catalog.h"
+#include "core/clock.h"
 #include "core/owner.h"
 #include "history/writer.h"
 #include "ledger/table.h"
@@ -38,7 +39,7 @@ typedef struct GlSetAside
 {
 	int			table_id;		/* 0: the log itself */
 	int			failures;		/* in a row */
-	TimestampTz next_try;
+	int64		next_try;		/* gl_clock */
 } GlSetAside;
 
 static List *set_aside = NIL;
@@ -66,7 +67,7 @@ typedef struct GlBatch
 	List	   *filled;			/* of GlFilled * */
 	bool		tied;			/* those without a place of their own are among them */
 	uint64		records;
-	TimestampTz began;
+	int64		began;			/* gl_clock */
 } GlBatch;
 
 /* --- what has failed --- */
@@ -87,7 +88,7 @@ must_wait(int table_id)
 {
 	const GlSetAside *aside = find_aside(table_id);
 
-	return aside != NULL && aside->next_try > GetCurrentTimestamp();
+	return aside != NULL && aside->next_try > gl_clock();
 }
 
 static void
@@ -102,8 +103,7 @@ put_aside(int table_id)
 		aside->table_id = table_id;
 		set_aside = lappend(set_aside, aside);
 	}
-	aside->next_try = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												  Min((int64) RETRY_FIRST << Min(aside->failures, 10), RETRY_LAST));
+	aside->next_try = gl_clock() + Min((int64) RETRY_FIRST << Min(aside->failures, 10), RETRY_LAST);
 	aside->failures++;
 	MemoryContextSwitchTo(old);
 }
@@ -119,14 +119,19 @@ take_back(int table_id)
 	pfree(aside);
 }
 
-TimestampTz
+int64
 gl_project_next_try(void)
 {
-	TimestampTz next = DT_NOEND;
+	int64		next = 0;
 	ListCell   *cell;
 
 	foreach(cell, set_aside)
-		next = Min(next, ((GlSetAside *) lfirst(cell))->next_try);
+	{
+		const GlSetAside *aside = lfirst(cell);
+
+		if (next == 0 || aside->next_try < next)
+			next = Max(aside->next_try, 1);
+	}
 	return next;
 }
 
@@ -155,6 +160,8 @@ gl_project_behind(void)
 	ListCell   *cell;
 	int64		projected;
 
+	if (!gl_history_installed())
+		return false;
 	gl_seal_latest(&seal);
 	projected = gl_history_projected(GetActiveSnapshot());
 	all = gl_history_load_all(GetActiveSnapshot());
@@ -234,7 +241,7 @@ batch_goes_on(void *arg, int64 next, uint64 records)
 
 	batch->records += records;
 	return batch->records < BATCH_RECORDS &&
-		((next & 63) != 0 || !TimestampDifferenceExceeds(batch->began, GetCurrentTimestamp(), BATCH_MILLISECONDS));
+		((next & 63) != 0 || gl_clock() - batch->began < BATCH_MILLISECONDS);
 }
 
 typedef enum GlOpened
@@ -373,7 +380,7 @@ fill(GlBatch *batch)
 	GlOwnerScope scope;
 	GlSealRow	seal;
 
-	if (!gl_ledger_state()->exists || !gl_ledger_is_ours(gl_ledger_state()) || must_wait(0) || !gl_history_try_lock())
+	if (!gl_history_installed() || !gl_ledger_state()->exists || !gl_ledger_is_ours(gl_ledger_state()) || must_wait(0) || !gl_history_try_lock())
 		return GL_PROJECT_IDLE;
 	gl_step_snapshot();
 	gl_seal_latest(&seal);
@@ -381,7 +388,7 @@ fill(GlBatch *batch)
 	batch->target = (int64) seal.tree_size;
 	if (!choose(batch))
 		return GL_PROJECT_IDLE;
-	batch->began = GetCurrentTimestamp();
+	batch->began = gl_clock();
 	gl_owner_enter(&scope, gl_history_owner());
 	run_batch(batch);
 	gl_owner_leave(&scope);

@@ -82,7 +82,7 @@ all_reached(int64 size)
 static bool
 wait_until(TimestampTz deadline)
 {
-	TimestampTz missing_since = 0;
+	int64		missing_since = 0;
 	int64		size = -1;
 
 	for (;;)

@@ -374,6 +374,31 @@ report(GlHistoryCheck *check, const char *detail, int64 entry, GlBytes row)
 	check->findings++;
 }
 
+/* The column of the table whose values go into this one; NULL for the ledger's own. */
+static const GlLedgerColumn *
+column_of(GlHistoryCheck *check, const char *attribute)
+{
+	ListCell   *cell;
+
+	foreach(cell, check->history->columns)
+	{
+		const GlHistoryColumn *place = lfirst(cell);
+
+		if (strcmp(place->name, attribute) == 0)
+			return gl_table_column(check->table, (uint64) place->column_id);
+	}
+	return NULL;
+}
+
+/* A value for a reader. */
+static const char *
+show_value(GlHistoryCheck *check, Form_pg_attribute attribute, const GlCursor *field)
+{
+	if (!gl_access_column(check->table->access, column_of(check, NameStr(attribute->attname))))
+		return gl_access_withheld(check->table->access);
+	return field != NULL ? gl_shown(field->value, attribute->atttypid == BYTEAOID) : NULL;
+}
+
 static void
 report_column(GlHistoryCheck *check, int attribute, const GlCursor *logged, const GlCursor *found, int64 entry, GlBytes row)
 {
@@ -384,8 +409,8 @@ report_column(GlHistoryCheck *check, int attribute, const GlCursor *logged, cons
 	finding.leaf = entry;
 	finding.key = key_of(check, row);
 	finding.column = NameStr(column->attname);
-	finding.logged = logged != NULL ? gl_shown(logged->value, column->atttypid == BYTEAOID) : NULL;
-	finding.found = found != NULL ? gl_shown(found->value, column->atttypid == BYTEAOID) : NULL;
+	finding.logged = show_value(check, column, logged);
+	finding.found = show_value(check, column, found);
 	gl_report_finding(check->verify->report, &finding);
 	check->findings++;
 }

@@ -102,9 +102,8 @@ $node->reload;
 $node->poll_query_until('other', "SELECT EXISTS ($pid_of 'other')") or die 'not started';
 $sql->('CREATE DATABASE copied TEMPLATE other');
 my $copied = $sql->('SELECT count(*) FROM t_history', 'copied');
-($status, $out, $error) = $node->psql('copied', 'SELECT govledger.wait_history()');
-like($error, qr/adopt/, 'a copy is told to adopt the log first');
-is($sql->('SELECT count(*) FROM t_history', 'copied'), $copied, 'and fills nothing');
+sleep 1;
+is($sql->('SELECT count(*) FROM t_history', 'copied'), $copied, 'a copy fills nothing');
 $sql->(q{SELECT govledger.adopt('test')}, 'copied');
 is($sql->(q{INSERT INTO t VALUES (2); SELECT govledger.wait_history('60 s'); SELECT count(*) FROM govledger.as_of(NULL::t, 'infinity'::timestamptz)}, 'copied'),
 	"t\n2", 'then it goes on');
