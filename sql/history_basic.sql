@@ -11,17 +11,17 @@ SELECT govledger.protect('parcel');
 SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'parcel_history'::regclass AND attnum > 0 ORDER BY attnum;
 SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'parcel_history'::regclass ORDER BY 1;
 SELECT relowner::regrole, relacl FROM pg_class WHERE oid = 'parcel_history'::regclass;
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT tree_size AS start FROM govledger.history_status WHERE history = 'parcel_history'::regclass \gset
 BEGIN; SET LOCAL govledger.actor = 'clerk 7'; SET LOCAL govledger.reason = 'deed 4711';
 UPDATE parcel SET owner = 'Cora', m = 'sad' WHERE id = 1; COMMIT;
 DELETE FROM parcel WHERE id = 2;
 INSERT INTO parcel (id, owner) VALUES (3, 'Dora');
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT tree_size AS middle FROM govledger.history_status WHERE history = 'parcel_history'::regclass \gset
 UPDATE parcel SET id = 30 WHERE id = 3;
 INSERT INTO parcel (id, owner) VALUES (2, 'Bob again');
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT tree_size AS last FROM govledger.history_status WHERE history = 'parcel_history'::regclass \gset
 SELECT id, owner, area, m, tags, ledger_time_1, raw, ledger_operation, ledger_record, ledger_relation, ledger_user = current_user AS me, ledger_actor, ledger_reason
   FROM parcel_history ORDER BY ledger_entry, ledger_record, ledger_operation;
@@ -53,7 +53,7 @@ SET enable_seqscan = off; SET enable_bitmapscan = off;
 CREATE TABLE many (id bigint PRIMARY KEY, v text);
 SELECT govledger.protect('many');
 INSERT INTO many SELECT g, 'x' FROM generate_series(1, 1000) g;
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 ANALYZE many_history;
 CREATE FUNCTION plan_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE line text;
@@ -72,7 +72,7 @@ SELECT govledger.protect('taken', history_name => '');
 SELECT govledger.protect('taken', history_name => 'past', history => false);
 SELECT govledger.protect('taken', history_name => 'Past of "taken"');
 INSERT INTO taken VALUES (5);
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT id, ledger_operation FROM "Past of ""taken""";
 CREATE TABLE a23456789012345678901234567890123456789012345678901234567890 (id integer PRIMARY KEY);
 SELECT govledger.protect('a23456789012345678901234567890123456789012345678901234567890');
@@ -83,7 +83,7 @@ SELECT govledger.rebuild('a23456789012345678901234567890123456789012345678901234
 CREATE TABLE entries (what text, n integer);
 SELECT govledger.protect('entries', append_only => true);
 INSERT INTO entries VALUES ('a', 1), ('a', 1), (NULL, 2);
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT * FROM govledger.as_of(NULL::entries, now()) ORDER BY n;
 -- rights: as_of needs those on the history, and nobody writes there
 CREATE ROLE history_basic_reader;
@@ -114,22 +114,24 @@ CREATE INDEX ON many_history (history_basic.spy(v));
 CREATE UNIQUE INDEX ON many_history (id) WHERE v = 'unique';
 RESET ROLE;
 INSERT INTO many VALUES (2000, 'unique');
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SET enable_seqscan = off;
 SELECT count(*) FROM many_history WHERE history_basic.spy(v) = 'govledger_admin' || session_user;
 RESET enable_seqscan;
 SELECT * FROM govledger.verify('many') WHERE NOT ok;
 -- the end: the history stays, as_of goes
 SELECT govledger.unprotect('many', 'done');
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT ended, error FROM govledger.history_status WHERE history = 'many_history'::regclass;
 SELECT * FROM govledger.as_of(NULL::many, now());
 SELECT count(*) FROM many_history;
 SELECT govledger.protect('many');
 SELECT govledger.protect('many', history_name => 'many_history_2');
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT count(*) FROM govledger.as_of(NULL::many, now());
 SELECT check_name, object, ok FROM govledger.verify() WHERE object LIKE 'history_basic.%' AND check_name = 'history' OR NOT ok ORDER BY 2;
 DROP OWNED BY history_basic_reader, history_basic_admin CASCADE;
 REVOKE CREATE ON SCHEMA history_basic FROM govledger_admin;
 DROP ROLE history_basic_reader, history_basic_admin;
+SELECT govledger.unprotect(t, 'end of test') FROM unnest('{parcel,many,taken,entries,a23456789012345678901234567890123456789012345678901234567890}'::regclass[]) t;
+DROP SCHEMA history_basic CASCADE;

@@ -4,7 +4,7 @@ CREATE SCHEMA history_order;
 SET search_path = history_order;
 CREATE FUNCTION now_and_as_of(which regclass) RETURNS TABLE (side text, part text) LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM govledger.wait_history('30 s');
+	PERFORM govledger.seal(), govledger.wait_history('30 s');
 	RETURN QUERY EXECUTE format('SELECT ''table'', x::text FROM (TABLE %1$s EXCEPT ALL SELECT * FROM govledger.as_of(NULL::%1$s, ''infinity''::timestamptz)) x
 		UNION ALL SELECT ''as_of'', x::text FROM (SELECT * FROM govledger.as_of(NULL::%1$s, ''infinity''::timestamptz) EXCEPT ALL TABLE %1$s) x', which);
 END $$;
@@ -56,7 +56,7 @@ DELETE FROM numbers WHERE n = 1;
 SELECT * FROM now_and_as_of('numbers');
 -- truncate
 INSERT INTO t SELECT g, 'x' FROM generate_series(100, 110) g;
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT tree_size AS before FROM govledger.history_status WHERE history = 't_history'::regclass \gset
 BEGIN; INSERT INTO t VALUES (500, 'gone'); TRUNCATE t; INSERT INTO t VALUES (100, 'after'), (3, 'new'); COMMIT;
 SELECT * FROM now_and_as_of('t');
@@ -97,3 +97,5 @@ SELECT * FROM now_and_as_of('t');
 SELECT * FROM now_and_as_of('sale');
 SELECT count(*) FROM govledger.as_of(NULL::t, :before);
 SELECT check_name, object, ok FROM govledger.verify() WHERE object LIKE 'history_order.%' AND check_name = 'history' OR NOT ok ORDER BY 2;
+SELECT govledger.unprotect(t, 'end of test') FROM unnest('{t,numbers,sale}'::regclass[]) t;
+DROP SCHEMA history_order CASCADE;

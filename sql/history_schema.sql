@@ -8,14 +8,14 @@ INSERT INTO t VALUES (1, 'one', 'eins', 1, 'a');
 SELECT govledger.protect('t');
 CREATE VIEW columns AS SELECT attname, format_type(atttypid, atttypmod) AS type FROM pg_attribute
  WHERE attrelid = 't_history'::regclass AND attnum > 0 AND NOT attisdropped AND attname NOT LIKE 'ledger\_%' ORDER BY attnum;
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT tree_size AS s0 FROM govledger.history_status WHERE history = 't_history'::regclass \gset
 ALTER TABLE t ADD COLUMN d date;
 ALTER TABLE t RENAME COLUMN a TO title;
 ALTER TABLE t ALTER COLUMN b TYPE varchar(20);
 INSERT INTO t VALUES (2, 'two', 'zwei ist laenger', 2, 'b', '2026-01-01');
 TABLE columns;
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT tree_size AS s1 FROM govledger.history_status WHERE history = 't_history'::regclass \gset
 -- names that come again: the old column makes room
 ALTER TABLE t DROP COLUMN c;
@@ -25,7 +25,7 @@ ALTER TABLE t RENAME COLUMN title TO ledger_user;
 UPDATE t SET d = 'again', c = 'new', ledger_user = 'TWO' WHERE id = 2;
 TABLE columns;
 SELECT attname FROM pg_attribute WHERE attrelid = 't_history'::regclass AND attname LIKE 'ledger_user%' ORDER BY 1;
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT * FROM govledger.as_of(NULL::t, :s0) ORDER BY id;
 SELECT * FROM govledger.as_of(NULL::t, :s1) ORDER BY id;
 SELECT * FROM govledger.as_of(NULL::t, 'infinity'::timestamptz) ORDER BY id;
@@ -38,7 +38,7 @@ CREATE SCHEMA history_schema_2;
 ALTER TABLE u SET SCHEMA history_schema_2;
 ALTER SCHEMA history_schema_2 RENAME TO history_schema_3;
 INSERT INTO history_schema_3.u VALUES (3, 'three', NULL, 'b');
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT * FROM govledger.as_of(NULL::history_schema_3.u, 'infinity'::timestamptz) ORDER BY id;
 SELECT * FROM history_schema_3.u ORDER BY id;
 -- a type that goes takes the column along
@@ -52,11 +52,11 @@ CREATE TABLE w (id smallint PRIMARY KEY, n integer, price numeric(8,2), code tex
 ALTER EVENT TRIGGER govledger_ddl_command_end ENABLE ALWAYS;
 SELECT govledger.protect('w');
 INSERT INTO w VALUES (1, 10, 1.50, '007'), (2, 20, 2.50, '8');
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT tree_size AS w0 FROM govledger.history_status WHERE history = 'w_history'::regclass \gset
 ALTER TABLE w ALTER COLUMN id TYPE bigint, ALTER COLUMN n TYPE numeric, ALTER COLUMN code TYPE integer USING code::integer;
 INSERT INTO w VALUES (10000000000, 30.5, 3, 9);
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'w_history'::regclass AND attnum > 0 AND attname NOT LIKE 'ledger%' ORDER BY attnum;
 SELECT * FROM govledger.as_of(NULL::w, :w0) ORDER BY id;
 SELECT * FROM govledger.as_of(NULL::w, 'infinity'::timestamptz) ORDER BY id;
@@ -64,11 +64,11 @@ SELECT id, n, price, code, code_1 FROM w_history ORDER BY ledger_entry, ledger_r
 -- a value of old that the type of now cannot hold is an error, not another value
 ALTER TABLE w ALTER COLUMN code TYPE text;
 INSERT INTO w VALUES (5, 1, 1, 'longer');
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT tree_size AS w1 FROM govledger.history_status WHERE history = 'w_history'::regclass \gset
 DELETE FROM w WHERE id > 3;
 ALTER TABLE w ALTER COLUMN code TYPE varchar(3);
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT code FROM govledger.as_of(NULL::w, 'infinity'::timestamptz) ORDER BY id;
 SELECT code FROM govledger.as_of(NULL::w, :w1) ORDER BY id;
 SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'w_history'::regclass AND attname LIKE 'code%' ORDER BY attnum;
@@ -83,7 +83,7 @@ SELECT govledger.rebuild('w');
 SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'w_history'::regclass AND attnum > 0 AND attname NOT LIKE 'ledger%' ORDER BY attnum;
 SELECT * FROM govledger.as_of(NULL::w, :w0) ORDER BY id;
 INSERT INTO w VALUES (6, 6, 6, 'six');
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT * FROM govledger.as_of(NULL::w, 'infinity'::timestamptz) ORDER BY id;
 -- personal values; those that are gone are NULL when it is filled anew, and the row of such a key does not come back
 CREATE TABLE person (id text PRIMARY KEY, name text, born date);
@@ -91,7 +91,7 @@ SELECT govledger.protect('person', personal => '{id,name}');
 INSERT INTO person VALUES ('x1', 'Ada', '1815-12-10'), ('x2', NULL, NULL);
 UPDATE person SET name = 'Ada L.' WHERE id = 'x1';
 UPDATE person SET id = 'x3' WHERE id = 'x2';
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT id, name, born, ledger_operation FROM person_history ORDER BY ledger_entry, ledger_record, ledger_operation;
 SELECT * FROM govledger.as_of(NULL::person, 'infinity'::timestamptz) ORDER BY id;
 SELECT object, ok FROM govledger.verify() WHERE object LIKE 'history_schema.%' AND check_name = 'history' ORDER BY 1;
@@ -115,12 +115,14 @@ ALTER TABLE w_history DROP COLUMN ledger_reason CASCADE;
 INSERT INTO w VALUES (8, 8, 8, 'x');
 INSERT INTO history_schema_3.u (id) VALUES (8);
 \set VERBOSITY terse
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 \set VERBOSITY default
-SELECT table_name, error FROM govledger.history_status WHERE table_name IN ('w', 'u') ORDER BY 1;
+SELECT table_name, error FROM govledger.history_status WHERE schema_name LIKE 'history\_schema%' AND table_name IN ('w', 'u') ORDER BY 1;
 DO $$ BEGIN FOR i IN 1 .. 300 LOOP EXIT WHEN (SELECT behind = 0 FROM govledger.history_status WHERE history = 't_history'::regclass); PERFORM pg_sleep(0.1); END LOOP; END $$;
 SELECT id FROM t_history ORDER BY ledger_entry DESC LIMIT 1;
 DROP TABLE w_history CASCADE;
 SELECT govledger.rebuild('w') > 0;
-SELECT govledger.wait_history('30 s');
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT behind, error FROM govledger.history_status WHERE table_name = 'w';
+SELECT govledger.unprotect(t, 'end of test') FROM unnest('{history_schema_3.u,w,person}'::regclass[]) t;
+DROP SCHEMA history_schema, history_schema_3 CASCADE;

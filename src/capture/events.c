@@ -278,7 +278,7 @@ gl_on_ddl_command_end(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
-/* The relation that a dropped trigger or policy was on, if it is still there. */
+/* The relation that a dropped policy was on, if it is still there. */
 static Oid
 gl_dropped_from(const GlObject *object)
 {

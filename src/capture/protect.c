@@ -409,7 +409,7 @@ gl_protect(PG_FUNCTION_ARGS)
 	gl_schema_record(table, GL_SCHEMA_PROTECT, 0, "");
 	if (table->visibility == GL_VISIBILITY_PUBLIC)
 		gl_visibility_apply(table);
-	gl_schema_tell(table, GL_SCHEMA_PROTECT, PG_ARGISNULL(6) ? NULL : NameStr(*PG_GETARG_NAME(6)));
+	gl_schema_tell(table, GL_SCHEMA_PROTECT, PG_NARGS() < 7 || PG_ARGISNULL(6) ? NULL : NameStr(*PG_GETARG_NAME(6)));
 	foreach(cell, tree)
 		gl_genesis(lfirst_oid(cell));
 	PG_RETURN_VOID();

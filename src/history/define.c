@@ -192,6 +192,8 @@ gl_history_follow(const GlSchemaChange *change)
 {
 	GlHistoryTable *history;
 
+	if (!gl_history_installed())
+		return;
 	if (change->operation == GL_SCHEMA_PROTECT)
 	{
 		if (change->table->history)

@@ -20,9 +20,11 @@
 #include "utils/timestamp.h"
 
 #include "core/catalog.h"
+#include "core/clock.h"
 #include "core/owner.h"
 #include "history/define.h"
 #include "history/writer.h"
+#include "ledger/table.h"
 #include "seal/rows.h"
 #include "seal/step.h"
 
@@ -38,7 +40,7 @@ typedef struct GlSetAside
 {
 	int			table_id;		/* 0: the log itself */
 	int			failures;		/* in a row */
-	TimestampTz next_try;
+	int64		next_try;		/* gl_clock */
 } GlSetAside;
 
 static List *set_aside = NIL;
@@ -66,7 +68,7 @@ typedef struct GlBatch
 	List	   *filled;			/* of GlFilled * */
 	bool		tied;			/* those without a place of their own are among them */
 	uint64		records;
-	TimestampTz began;
+	int64		began;			/* gl_clock */
 } GlBatch;
 
 /* --- what has failed --- */
@@ -87,7 +89,7 @@ must_wait(int table_id)
 {
 	const GlSetAside *aside = find_aside(table_id);
 
-	return aside != NULL && aside->next_try > GetCurrentTimestamp();
+	return aside != NULL && aside->next_try > gl_clock();
 }
 
 static void
@@ -102,8 +104,7 @@ put_aside(int table_id)
 		aside->table_id = table_id;
 		set_aside = lappend(set_aside, aside);
 	}
-	aside->next_try = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												  Min((int64) RETRY_FIRST << Min(aside->failures, 10), RETRY_LAST));
+	aside->next_try = gl_clock() + Min((int64) RETRY_FIRST << Min(aside->failures, 10), RETRY_LAST);
 	aside->failures++;
 	MemoryContextSwitchTo(old);
 }
@@ -119,14 +120,19 @@ take_back(int table_id)
 	pfree(aside);
 }
 
-TimestampTz
+int64
 gl_project_next_try(void)
 {
-	TimestampTz next = DT_NOEND;
+	int64		next = 0;
 	ListCell   *cell;
 
 	foreach(cell, set_aside)
-		next = Min(next, ((GlSetAside *) lfirst(cell))->next_try);
+	{
+		const GlSetAside *aside = lfirst(cell);
+
+		if (next == 0 || aside->next_try < next)
+			next = Max(aside->next_try, 1);
+	}
 	return next;
 }
 
@@ -149,6 +155,8 @@ gl_project_behind(void)
 	ListCell   *cell;
 	int64		projected;
 
+	if (!gl_history_installed())
+		return false;
 	gl_seal_latest(&seal);
 	projected = gl_history_projected(GetActiveSnapshot());
 	all = gl_history_load_all(GetActiveSnapshot());
@@ -228,20 +236,36 @@ batch_goes_on(void *arg, int64 next, uint64 records)
 
 	batch->records += records;
 	return batch->records < BATCH_RECORDS &&
-		((next & 63) != 0 || !TimestampDifferenceExceeds(batch->began, GetCurrentTimestamp(), BATCH_MILLISECONDS));
+		((next & 63) != 0 || gl_clock() - batch->began < BATCH_MILLISECONDS);
 }
 
-/* A table whose history is busy (it is being filled anew, or changed) or gone goes its own way. */
-static bool
-open_filled(GlFilled *filled)
+typedef enum GlOpened
+{
+	GL_OPEN_DONE,
+	GL_OPEN_BUSY,				/* the history is locked: it is being filled anew, or changed */
+	GL_OPEN_ENDED				/* there is nothing more to fill */
+} GlOpened;
+
+static GlOpened
+open_filled(GlFilled *filled, int64 place)
 {
 	static const GlHistoryCallbacks callbacks = {.row = write_row,.erasure = erase_values};
 	GlHistoryTable *table = filled->source.table;
 
 	current_table = table->table_id;
 	if (!ConditionalLockRelationOid(table->history, RowExclusiveLock))
-		return false;
+		return GL_OPEN_BUSY;
 	filled->heap = try_table_open(table->history, NoLock);
+	if (filled->heap == NULL && gl_ledger_table_load(table->table_id)->unprotected)
+	{
+		/* dropped before it was filled to its end, as its owner may */
+		table->ended = true;
+		table->projected = place;
+		table->error = NULL;
+		gl_history_progress_put(table);
+		current_table = 0;
+		return GL_OPEN_ENDED;
+	}
 	if (filled->heap == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
@@ -253,9 +277,10 @@ open_filled(GlFilled *filled)
 	gl_source_open(&filled->source);
 	filled->writer = gl_writer_open(filled->heap, table->table_id);
 	current_table = 0;
-	return true;
+	return GL_OPEN_DONE;
 }
 
+/* It goes its own way, and is tried again. */
 static void
 leave_behind(const GlFilled *filled, int64 place)
 {
@@ -277,16 +302,15 @@ open_batch(GlBatch *batch)
 
 	foreach(cell, batch->filled)
 	{
-		if (open_filled(lfirst(cell)))
-			opened = lappend(opened, &((GlFilled *) lfirst(cell))->source);
-		else
+		GlOpened	outcome = open_filled(lfirst(cell), batch->from);
+
+		if (outcome == GL_OPEN_DONE)
+			opened = lappend(opened, lfirst(cell));
+		else if (outcome == GL_OPEN_BUSY)
 			leave_behind(lfirst(cell), batch->from);
 	}
-	current_stream = NULL;
 	list_free(batch->filled);
-	batch->filled = NIL;
-	foreach(cell, opened)
-		batch->filled = lappend(batch->filled, ((GlHistorySource *) lfirst(cell))->arg);
+	batch->filled = opened;
 }
 
 /* What stands in the catalog after the batch. */
@@ -351,7 +375,7 @@ fill(GlBatch *batch)
 	GlOwnerScope scope;
 	GlSealRow	seal;
 
-	if (!gl_ledger_state()->exists || !gl_ledger_is_ours(gl_ledger_state()) || must_wait(0) || !gl_history_try_lock())
+	if (!gl_history_installed() || !gl_ledger_state()->exists || !gl_ledger_is_ours(gl_ledger_state()) || must_wait(0) || !gl_history_try_lock())
 		return GL_PROJECT_IDLE;
 	gl_step_snapshot();
 	gl_seal_latest(&seal);
@@ -359,7 +383,7 @@ fill(GlBatch *batch)
 	batch->target = (int64) seal.tree_size;
 	if (!choose(batch))
 		return GL_PROJECT_IDLE;
-	batch->began = GetCurrentTimestamp();
+	batch->began = gl_clock();
 	gl_owner_enter(&scope, gl_history_owner());
 	run_batch(batch);
 	gl_owner_leave(&scope);

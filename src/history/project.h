@@ -6,7 +6,6 @@
 #define GL_HISTORY_PROJECT_H
 
 #include "core/compat.h"
-#include "datatype/timestamp.h"
 
 #include "history/stream.h"
 
@@ -22,8 +21,8 @@ typedef enum GlProjectOutcome
  * govledger.history_status and takes the table aside until its next try; the others go on.
  */
 extern GlProjectOutcome gl_project_step(void);
-/* When to try again what has failed; DT_NOEND: nothing has. */
-extern TimestampTz gl_project_next_try(void);
+/* When (gl_clock) to try again what has failed; 0: nothing has. */
+extern int64 gl_project_next_try(void);
 /* Try at once what has failed. */
 extern void gl_project_retry(void);
 

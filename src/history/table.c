@@ -62,6 +62,12 @@ enum
 	Natts_history_column = Anum_history_column_current
 };
 
+bool
+gl_history_installed(void)
+{
+	return OidIsValid(gl_relation_oid_if_there(GL_REL_HISTORY_TABLE));
+}
+
 static GlHistoryTable *
 read_table(HeapTuple tuple, TupleDesc descriptor)
 {

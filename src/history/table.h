@@ -40,6 +40,8 @@ typedef struct GlHistoryTable
 	List	   *columns;		/* of GlHistoryColumn *, ascending mapping id */
 } GlHistoryTable;
 
+/* False before ALTER EXTENSION govledger UPDATE from a version without histories. */
+extern bool gl_history_installed(void);
 /*
  * With their columns, in CurrentMemoryContext, as `snapshot` shows them (NULL: as committed now, own changes included). NULL and
  * NIL if there are none.

@@ -50,10 +50,11 @@ table_name(int table_id)
 	return quote_qualified_identifier(root->schema_name, root->name);
 }
 
-/* Error if a history cannot go on: the caller would wait for ever. */
+/* Error, when only those are left that cannot go on: the caller would wait for ever. */
 static bool
 all_reached(int64 size)
 {
+	const GlHistoryTable *failed = NULL;
 	List	   *all = gl_history_load_all(NULL);
 	int64		projected = gl_history_projected(NULL);
 	bool		reached = true;
@@ -65,13 +66,16 @@ all_reached(int64 size)
 
 		if (table->ended || gl_history_reached(table, projected) >= size)
 			continue;
-		reached = false;
-		if (table->error != NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("the history of %s cannot be filled", table_name(table->table_id)),
-					 errhint("govledger.history_status says why. It is tried again; govledger.rebuild() begins anew.")));
+		if (table->error == NULL)
+			reached = false;
+		else
+			failed = table;
 	}
+	if (reached && failed != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the history of %s cannot be filled", table_name(failed->table_id)),
+				 errhint("govledger.history_status says why. It is tried again; govledger.rebuild() begins anew.")));
 	return reached;
 }
 

@@ -15,8 +15,8 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "core/clock.h"
 #include "history/project.h"
 #include "seal/query.h"
 #include "seal/shared.h"
@@ -70,12 +70,16 @@ static void
 start(bool sealed)
 {
 	static bool wanted = true;	/* something may be there to be filled */
+	static int64 next_look = 0;
+	int64		now = gl_clock();
 	pid_t		pid;
 	BgwHandleStatus status;
 
-	wanted |= sealed;
+	/* somebody else may have sealed, or protected a table: look now and then */
+	wanted |= sealed || now >= next_look;
 	if (!wanted || gl_follower_runs(MyDatabaseId))
 		return;
+	next_look = now + LOOK_TIME;
 	if (handle != NULL)
 	{
 		status = GetBackgroundWorkerPid(handle, &pid);
@@ -108,24 +112,23 @@ run(void)
 const GlFollower gl_history_follower = {.start = start,.run = run};
 
 static long
-pause_time(TimestampTz idle_since)
+pause_time(int64 idle_since)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz next_try = gl_project_next_try();
-	long		pause = LOOK_TIME;
+	int64		now = gl_clock();
+	int64		next_try = gl_project_next_try();
 
-	if (next_try != DT_NOEND)
-		return Min(pause, Max(TimestampDifferenceMilliseconds(now, next_try), 10));
-	if (TimestampDifferenceExceeds(idle_since, now, IDLE_TIME))
+	if (next_try != 0)
+		return (long) Min(LOOK_TIME, Max(next_try - now, 10));
+	if (now - idle_since > IDLE_TIME)
 		proc_exit(0);
-	return pause;
+	return LOOK_TIME;
 }
 
 void
 gl_history_main(Datum argument)
 {
 	Oid			database = DatumGetObjectId(argument);
-	TimestampTz idle_since = GetCurrentTimestamp();
+	int64		idle_since = gl_clock();
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	/* the default handler may leave while a spinlock is held */
@@ -156,7 +159,7 @@ gl_history_main(Datum argument)
 		if (outcome == GL_PROJECT_MORE)
 		{
 			gl_progress_broadcast();
-			idle_since = GetCurrentTimestamp();
+			idle_since = gl_clock();
 			continue;
 		}
 		pgstat_report_stat(true);

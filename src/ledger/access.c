@@ -26,10 +26,10 @@ gl_rows_are_open(Oid relation)
 		check_enable_rls(relation, GetUserId(), true) != RLS_ENABLED;
 }
 
-bool
-gl_access_attribute(Oid relation, AttrNumber number)
+static bool
+gl_may_select(Oid relation, AttrNumber number)
 {
-	return number != InvalidAttrNumber && gl_rows_are_open(relation) &&
+	return number != InvalidAttrNumber &&
 		(pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
 		 pg_attribute_aclcheck(relation, number, GetUserId(), ACL_SELECT) == ACLCHECK_OK);
 }
@@ -41,11 +41,11 @@ gl_access_open(const GlLedgerTable *table)
 	const GlLedgerRelation *root = table->relations != NIL ? linitial(table->relations) : NULL;
 	Oid			relation = root != NULL ? root->relation : InvalidOid;
 	bool		present = OidIsValid(relation) && get_rel_name(relation) != NULL;
+	bool		open = present && gl_rows_are_open(relation);
 	ListCell   *cell;
 
 	access->withheld = psprintf("(not readable by %s)", GetUserNameFromId(GetUserId(), true));
-	access->everything = (!present || gl_rows_are_open(relation)) &&
-		has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_DATA);
+	access->everything = (open || !present) && has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_DATA);
 	if (access->everything)
 		return access;
 	foreach(cell, table->columns)
@@ -55,7 +55,7 @@ gl_access_open(const GlLedgerTable *table)
 		if (column->dropped)
 			continue;
 		/* by name: after a restore, numbers of columns may be others until the log is adopted */
-		if (present && gl_access_attribute(relation, get_attnum(relation, column->name)))
+		if (open && gl_may_select(relation, get_attnum(relation, column->name)))
 			access->columns = lappend_int(access->columns, column->column_id);
 		else
 			access->limited = true;

@@ -23,8 +23,6 @@ extern GlAccess *gl_access_open(const GlLedgerTable *table);
 extern bool gl_access_column(const GlAccess *access, const GlLedgerColumn *column);
 /* Is there a column, not dropped, that the user may not read? */
 extern bool gl_access_limited(const GlAccess *access);
-/* The same question about a column of any relation, as it is now. */
-extern bool gl_access_attribute(Oid relation, AttrNumber number);
 /* What to print instead of a value. */
 extern const char *gl_access_withheld(const GlAccess *access);
 

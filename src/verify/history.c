@@ -374,49 +374,43 @@ report(GlHistoryCheck *check, const char *detail, int64 entry, GlBytes row)
 	check->findings++;
 }
 
-/* The caller reads the history, or the column of the table that the value is of; where a version stands is for everybody. */
-static bool
-is_readable(const GlHistoryCheck *check, int attribute)
+/* The column of the table whose values go into this one; NULL for the ledger's own. */
+static const GlLedgerColumn *
+column_of(GlHistoryCheck *check, const char *attribute)
 {
-	const char *name = NameStr(TupleDescAttr(RelationGetDescr(check->heap), attribute - 1)->attname);
 	ListCell   *cell;
-	int			field;
 
-	for (field = 0; field <= GL_HISTORY_TIME; field++)
-		if (check->fields[field] == attribute)
-			return true;
 	foreach(cell, check->history->columns)
 	{
 		const GlHistoryColumn *place = lfirst(cell);
 
-		if (strcmp(place->name, name) == 0 &&
-			gl_access_column(check->table->access, gl_table_column(check->table, (uint64) place->column_id)))
-			return true;
+		if (strcmp(place->name, attribute) == 0)
+			return gl_table_column(check->table, (uint64) place->column_id);
 	}
-	return gl_access_attribute(RelationGetRelid(check->heap), (AttrNumber) attribute);
+	return NULL;
 }
 
+/* A value for a reader. */
 static const char *
-show_value(const GlHistoryCheck *check, int attribute, const GlCursor *field)
+show_value(GlHistoryCheck *check, Form_pg_attribute attribute, const GlCursor *field)
 {
-	if (!is_readable(check, attribute))
+	if (!gl_access_column(check->table->access, column_of(check, NameStr(attribute->attname))))
 		return gl_access_withheld(check->table->access);
-	if (field == NULL)
-		return NULL;
-	return gl_shown(field->value, TupleDescAttr(RelationGetDescr(check->heap), attribute - 1)->atttypid == BYTEAOID);
+	return field != NULL ? gl_shown(field->value, attribute->atttypid == BYTEAOID) : NULL;
 }
 
 static void
 report_column(GlHistoryCheck *check, int attribute, const GlCursor *logged, const GlCursor *found, int64 entry, GlBytes row)
 {
 	GlFinding	finding = {.check = GL_CHECK_HISTORY,.scope = check->name,.object = check->name};
+	Form_pg_attribute column = TupleDescAttr(RelationGetDescr(check->heap), attribute - 1);
 
 	finding.detail = "the history has another value than the log";
 	finding.leaf = entry;
 	finding.key = key_of(check, row);
-	finding.column = NameStr(TupleDescAttr(RelationGetDescr(check->heap), attribute - 1)->attname);
-	finding.logged = show_value(check, attribute, logged);
-	finding.found = show_value(check, attribute, found);
+	finding.column = NameStr(column->attname);
+	finding.logged = show_value(check, column, logged);
+	finding.found = show_value(check, column, found);
 	gl_report_finding(check->verify->report, &finding);
 	check->findings++;
 }
@@ -552,7 +546,7 @@ open_checks(GlVerify *verify)
 		if (get_rel_relkind(history->history) == RELKIND_RELATION)
 			checks = lappend(checks, open_check(verify, table, history, projected));
 		/* after the end of the protection it is the owner's to drop */
-		else if (!history->ended)
+		else if (!history->ended && !table->ledger->unprotected)
 			gl_report_object(verify->report, GL_CHECK_HISTORY, table->name, "its history is gone");
 	}
 	return checks;
