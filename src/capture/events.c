@@ -16,6 +16,7 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_policy.h"
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
@@ -126,6 +127,26 @@ gl_table_above(Oid relid)
 		if (gl_ledger_relation_find(lfirst_oid(cell), &table_id, &relation_id))
 			return table_id;
 	return 0;
+}
+
+/* The ledger table that a row security policy is on; 0 if none. */
+static Oid
+gl_policy_relation(Oid policy)
+{
+	Relation	heap = table_open(PolicyRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			relation = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_policy_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(policy));
+	scan = systable_beginscan(heap, PolicyOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		relation = ((Form_pg_policy) GETSTRUCT(tuple))->polrelid;
+	systable_endscan(scan);
+	table_close(heap, AccessShareLock);
+	return relation;
 }
 
 /* A plain inheritance child takes rows that its parent's trigger never sees. */
@@ -244,6 +265,9 @@ gl_tables_of_object(const Node *command, const GlObject *object)
 				gl_refuse_type_change(object->object_id);
 			/* a renamed type, or one in another schema, is another type name in the schema */
 			return gl_renames(command) ? gl_tables_of_relations(gl_type_users(object->object_id)) : NIL;
+		case PolicyRelationId:
+			/* histories have the row security of their tables */
+			return gl_tables_of_relations(list_make1_oid(gl_policy_relation(object->object_id)));
 		case NamespaceRelationId:
 		case ExtensionRelationId:
 			/* a renamed schema renames all that is in it; so does an extension that moves to another schema */
@@ -323,6 +347,18 @@ gl_lost_an_index(const Node *command, List *objects)
 	return lost;
 }
 
+/* The relation that a dropped policy was on, if it is still there. */
+static Oid
+gl_dropped_from(const GlObject *object)
+{
+	Oid			schema;
+
+	if (list_length(object->names) != 3)
+		return InvalidOid;
+	schema = get_namespace_oid(linitial(object->names), true);
+	return OidIsValid(schema) ? get_relname_relid(lsecond(object->names), schema) : InvalidOid;
+}
+
 Datum
 gl_on_sql_drop(PG_FUNCTION_ARGS)
 {
@@ -337,7 +373,7 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 	objects = gl_event_objects("SELECT classid, objid,"
 							   " CASE WHEN object_type = 'index' AND NOT original THEN 'dependent index' ELSE object_type END, address_names"
 							   " FROM pg_catalog.pg_event_trigger_dropped_objects() WHERE object_type IN"
-							   " ('table', 'materialized view', 'index', 'trigger', 'table column', 'composite type column')");
+							   " ('table', 'materialized view', 'index', 'trigger', 'table column', 'composite type column', 'policy')");
 	if (gl_lost_an_index(((EventTriggerData *) fcinfo->context)->parsetree, objects))
 		tables = gl_ledger_table_ids();
 	guarded = gl_guards_wanted();
@@ -356,6 +392,14 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 		{
 			if (guarded)
 				gl_guard_dropped_trigger(object->names);
+		}
+		else if (strcmp(object->type, "policy") == 0)
+		{
+			Oid			relation = gl_dropped_from(object);
+
+			table_id = OidIsValid(relation) ? gl_table_above(relation) : 0;
+			if (table_id != 0)
+				tables = list_append_unique_int(tables, table_id);
 		}
 		else if (strcmp(object->type, "composite type column") == 0 || strcmp(object->type, "table column") == 0)
 		{
