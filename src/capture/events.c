@@ -129,7 +129,7 @@ gl_table_above(Oid relid)
 	return 0;
 }
 
-/* The ledger table that a row security policy is on; 0 if none. */
+/* What a row security policy is on. */
 static Oid
 gl_policy_relation(Oid policy)
 {
