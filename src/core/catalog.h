@@ -63,8 +63,6 @@ extern Oid	gl_function_oid(Snapshot snapshot, const char *name);
 extern Oid	gl_relation_oid(GlRelation which);
 /* InvalidOid instead: for what older versions of the SQL objects lack. */
 extern Oid	gl_relation_oid_if_there(GlRelation which);
-/* The same, but InvalidOid if it is not there: objects of an older version lack it. */
-extern Oid	gl_relation_lookup(GlRelation which);
 /* table_open on one of ours */
 extern Relation gl_relation_open(GlRelation which, LOCKMODE lockmode);
 
