@@ -195,13 +195,18 @@ gl_guard_log_inheritance(void)
 	int			i;
 
 	for (i = 0; i <= GL_REL_SIGNING_KEY; i++)
-		if (OidIsValid(gl_relation_oid_if_there(i)) && find_inheritance_children(gl_relation_oid_if_there(i), NoLock) != NIL)
+	{
+		/* before ALTER EXTENSION UPDATE, the newest are not there */
+		Oid			relation = gl_relation_oid_if_there(i);
+
+		if (OidIsValid(relation) && find_inheritance_children(relation, NoLock) != NIL)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("table \"%s.%s\" cannot have inheritance children: it belongs to the ledger",
-							GL_SCHEMA, get_rel_name(gl_relation_oid_if_there(i))),
+							GL_SCHEMA, get_rel_name(relation)),
 					 errdetail("Rows of a child would be read as rows of the log."),
 					 errhint("Use CREATE TABLE ... (LIKE ...).")));
+	}
 }
 
 /* --- triggers of ledger tables --- */
