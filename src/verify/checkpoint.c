@@ -14,7 +14,7 @@
 
 #include "core/catalog.h"
 #include "format/note.h"
-#include "verify/probe.h"
+#include "core/probe.h"
 
 enum
 {

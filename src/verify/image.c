@@ -13,112 +13,6 @@ static GlBuffer old_buffer;
 static GlBuffer new_buffer;
 static GlBuffer changes_buffer;
 
-void
-gl_cursor_init(GlCursor *cursor, GlBytes row)
-{
-	cursor->at = row.data;
-	cursor->end = row.length > 0 ? row.data + row.length : row.data;
-	cursor->start = cursor->at;
-	cursor->column_id = 0;
-	cursor->failed = false;
-	cursor->is_null = false;
-}
-
-/* Ids and lengths are mostly below 128: one byte. */
-static inline bool
-read_varint(GlCursor *cursor, uint64 *value)
-{
-	GlReader	reader;
-
-	if (likely(cursor->at < cursor->end && *cursor->at < 0x80))
-	{
-		*value = *cursor->at++;
-		return true;
-	}
-	gl_reader_init(&reader, cursor->at, (size_t) (cursor->end - cursor->at));
-	*value = gl_read_varint(&reader);
-	cursor->at = reader.at;
-	cursor->failed = cursor->failed || reader.failed;
-	return !cursor->failed;
-}
-
-static inline bool
-next_field(GlCursor *cursor, bool changes)
-{
-	uint64		code;
-
-	if (cursor->at == cursor->end || cursor->failed)
-		return false;
-	cursor->start = cursor->at;
-	if (!read_varint(cursor, &cursor->column_id) || !read_varint(cursor, &code))
-		return false;
-	cursor->is_null = changes && code == 0;
-	if (changes && code > 0)
-		code--;
-	cursor->is_personal = code & 1;
-	cursor->value.data = cursor->at;
-	cursor->value.length = code >> 1;
-	if (cursor->value.length > (size_t) (cursor->end - cursor->at) ||
-		(cursor->is_personal && cursor->value.length != GL_HASH_SIZE))
-	{
-		cursor->failed = true;
-		return false;
-	}
-	cursor->at += cursor->value.length;
-	return true;
-}
-
-bool
-gl_cursor_next(GlCursor *cursor)
-{
-	return next_field(cursor, false);
-}
-
-bool
-gl_row_value(GlBytes row, uint64 column_id, GlCursor *field)
-{
-	gl_cursor_init(field, row);
-	while (next_field(field, false))
-		if (field->column_id == column_id)
-			return true;
-	return false;
-}
-
-GlBytes
-gl_row_of_image(GlBytes image)
-{
-	GlCursor	cursor;
-	uint64		count;
-
-	gl_cursor_init(&cursor, image);
-	(void) read_varint(&cursor, &count);
-	image.length = (size_t) (cursor.end - cursor.at);
-	image.data = cursor.at;
-	return image;
-}
-
-/* Take a counted list of fields off the front of `cursor`: ids ascend, lengths fit. */
-static bool
-take_fields(GlCursor *cursor, bool changes, GlBytes *fields)
-{
-	uint64		left;
-	uint64		previous = 0;
-	bool		first = true;
-
-	if (!read_varint(cursor, &left))
-		return false;
-	fields->data = cursor->at;
-	for (; left > 0; left--)
-	{
-		if (!next_field(cursor, changes) || (!first && cursor->column_id <= previous))
-			return false;
-		first = false;
-		previous = cursor->column_id;
-	}
-	fields->length = (size_t) (cursor->at - fields->data);
-	return true;
-}
-
 /* Append [from, to). */
 static inline void
 copy_run(GlBuffer *out, const uint8 *from, const uint8 *to)
@@ -140,16 +34,16 @@ apply_changes(GlBytes row, GlBytes changes)
 	gl_cursor_init(&change, changes);
 	old_buffer.length = 0;
 	run = field.at;
-	more = next_field(&field, false);
-	while (next_field(&change, true))
+	more = gl_cursor_step(&field, false);
+	while (gl_cursor_step(&change, true))
 	{
 		while (more && field.column_id < change.column_id)
-			more = next_field(&field, false);
+			more = gl_cursor_step(&field, false);
 		copy_run(&old_buffer, run, more ? field.start : field.end);
 		if (more && field.column_id == change.column_id)
 		{
 			run = field.at;
-			more = next_field(&field, false);
+			more = gl_cursor_step(&field, false);
 		}
 		else
 			run = more ? field.start : field.end;
@@ -268,7 +162,7 @@ clear_fields(GlPersonalRow *personal, GlBytes fields, bool changes, GlBuffer *ou
 
 	gl_cursor_init(&field, fields);
 	out->length = 0;
-	while (next_field(&field, changes))
+	while (gl_cursor_step(&field, changes))
 		write_clear(personal, &field, changes, out);
 	result.data = out->data;
 	result.length = out->length;
@@ -302,7 +196,7 @@ gl_rows_of(GlVerify *verify, GlTable *table, const GlLogEntry *entry, uint64 num
 	gl_cursor_init(&cursor, record->body);
 	if (record->kind == GL_RECORD_TRUNCATE)
 		return record->body.length == 0;
-	if (!take_fields(&cursor, false, &image) || (update && !take_fields(&cursor, true, &changes)) ||
+	if (!gl_fields_take(&cursor, false, &image) || (update && !gl_fields_take(&cursor, true, &changes)) ||
 		cursor.at != cursor.end)
 		return false;
 	if (table->special)

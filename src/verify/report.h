@@ -9,8 +9,8 @@
 #include "fmgr.h"
 #include "utils/jsonb.h"
 
-/* Not sealed yet, or not about one leaf. */
-#define GL_NO_LEAF (-1)
+#include "ledger/log.h"
+
 /* Findings shown per check and scope. */
 #define GL_REPORT_CAP 100
 

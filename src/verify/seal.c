@@ -13,7 +13,7 @@
 
 #include "core/catalog.h"
 #include "ledger/rows.h"
-#include "verify/probe.h"
+#include "core/probe.h"
 
 /* The row in hand, the one before it, and the one after. */
 #define SEALS_KEPT 3

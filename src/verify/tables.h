@@ -10,6 +10,8 @@
 
 #include "core/compat.h"
 #include "access/tupdesc.h"
+#include "core/owner.h"
+#include "ledger/row.h"
 #include "ledger/table.h"
 #include "verify/log.h"
 
@@ -87,26 +89,6 @@ extern bool gl_rows_of(GlVerify *verify, GlTable *table, const GlLogEntry *entry
 /* Once per run, in its memory context. */
 extern void gl_rows_init(void);
 
-/* Walks a row. */
-typedef struct GlCursor
-{
-	const uint8 *at;
-	const uint8 *end;
-	const uint8 *start;			/* of the field in hand */
-	uint64		column_id;
-	bool		is_null;		/* only in changes */
-	bool		is_personal;
-	GlBytes		value;
-	bool		failed;
-} GlCursor;
-
-extern void gl_cursor_init(GlCursor *cursor, GlBytes row);
-extern bool gl_cursor_next(GlCursor *cursor);
-/* Value of one column; false if the row has none (NULL). */
-extern bool gl_row_value(GlBytes row, uint64 column_id, GlCursor *field);
-/* Image of the table as a row: skips the count. */
-extern GlBytes gl_row_of_image(GlBytes image);
-
 /* --- schema.c --- */
 
 extern GlSchemas *gl_schemas_open(void);
@@ -123,19 +105,6 @@ extern GlScan *gl_scan_open(GlVerify *verify, GlTable *table, const GlLedgerRela
 /* Next row, valid until the next call. */
 extern bool gl_scan_next(GlScan *scan, GlBytes *row);
 extern void gl_scan_close(GlScan *scan);
-
-/* --- owner.c --- */
-
-/* Code of users' types runs as the table's owner, restricted, under pinned settings. */
-typedef struct GlOwnerScope
-{
-	Oid			user;
-	int			security;
-	int			guc_level;
-} GlOwnerScope;
-
-extern void gl_owner_enter(GlOwnerScope *scope, Oid owner);
-extern void gl_owner_leave(const GlOwnerScope *scope);
 
 /* --- narrow.c --- */
 

@@ -10,7 +10,7 @@
 #include "core/catalog.h"
 #include "format/tile.h"
 #include "ledger/rows.h"
-#include "verify/probe.h"
+#include "core/probe.h"
 
 struct GlTiles
 {

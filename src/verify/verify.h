@@ -13,10 +13,10 @@
 #include "nodes/pg_list.h"
 #include "utils/snapshot.h"
 
+#include "core/text.h"
 #include "format/record.h"
 #include "verify/report.h"
 
-typedef struct GlLog GlLog;
 typedef struct GlTables GlTables;
 typedef struct GlSchemas GlSchemas;
 typedef struct GlKeys GlKeys;
@@ -25,7 +25,6 @@ typedef struct GlStrays GlStrays;
 typedef struct GlAgainst GlAgainst;
 typedef struct GlTiles GlTiles;
 typedef struct GlCheckpoints GlCheckpoints;
-typedef struct GlLogEntry GlLogEntry;
 
 typedef struct GlVerify
 {
@@ -68,19 +67,5 @@ typedef struct GlVerify
 
 /* Once per unit of work: cancel, and a progress message every few seconds. */
 extern void gl_verify_progress(GlVerify *verify, const char *what, double done, double total);
-
-/* --- text.c --- */
-
-/* lower-case hexadecimal */
-extern char *gl_hex(const void *data, size_t length);
-extern bool gl_bytes_are(GlBytes bytes, const char *string);
-extern GlBytes gl_bytes_copy(GlBytes bytes);
-extern GlBytes gl_bytes_of(const char *string);
-/* UTF-8 in the database encoding, shortened for a report; bytes that are no text as \x... */
-extern char *gl_shown(GlBytes bytes, bool is_bytea);
-/* "entry GENERATION/TRANSACTION" */
-extern char *gl_entry_name(uint32 generation, uint64 transaction_id);
-/* all of it, unshortened and in the database encoding; NULL if it cannot be said there */
-extern char *gl_server_text(GlBytes bytes);
 
 #endif

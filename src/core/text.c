@@ -1,8 +1,8 @@
 /*
  * text.c
- *		Bytes of the log as text for a reader.
+ *		Bytes of the formats as text of this database; see text.h.
  */
-#include "verify/verify.h"
+#include "core/text.h"
 
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
@@ -93,10 +93,4 @@ gl_shown(GlBytes bytes, bool is_bytea)
 	if (head.length < bytes.length)
 		text = psprintf("%s... (%zu bytes)", text, bytes.length);
 	return text;
-}
-
-char *
-gl_entry_name(uint32 generation, uint64 transaction_id)
-{
-	return psprintf("entry %u/%llu", generation, (unsigned long long) transaction_id);
 }

@@ -1,8 +1,8 @@
 /*
  * owner.c
- *		Run code that users may have written (types, functions they call) with the rights of its owner and no more.
+ *		Run code of users as its owner; see owner.h.
  */
-#include "verify/tables.h"
+#include "core/owner.h"
 
 #include "miscadmin.h"
 #include "utils/guc.h"

@@ -2,7 +2,7 @@
  * leaf.c
  *		Rows of govledger.leaf, unrolled into single leaves.
  */
-#include "verify/log.h"
+#include "ledger/log.h"
 
 #include "catalog/pg_type.h"
 #include "utils/array.h"
@@ -11,8 +11,8 @@
 #include "utils/xid8.h"
 
 #include "core/catalog.h"
+#include "core/probe.h"
 #include "ledger/rows.h"
-#include "verify/probe.h"
 
 struct GlLeaves
 {

@@ -5,8 +5,8 @@
  * The access method allocates while it is asked, and expects that to last as long as the scan; so every call runs in
  * the memory context the probe was opened in, whichever the caller's is.
  */
-#ifndef GL_VERIFY_PROBE_H
-#define GL_VERIFY_PROBE_H
+#ifndef GL_CORE_PROBE_H
+#define GL_CORE_PROBE_H
 
 #include "core/compat.h"
 #include "access/genam.h"

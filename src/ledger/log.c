@@ -2,7 +2,7 @@
  * log.c
  *		Entries and what belongs to them, fetched by index with scans that are opened once per run; see log.h.
  */
-#include "verify/log.h"
+#include "ledger/log.h"
 
 #include "access/htup_details.h"
 #include "miscadmin.h"
@@ -14,8 +14,8 @@
 #include "utils/xid8.h"
 
 #include "core/catalog.h"
+#include "core/probe.h"
 #include "ledger/rows.h"
-#include "verify/probe.h"
 
 /* Sessions come interleaved, and each repeats its context from entry to entry. */
 #define CONTEXT_SLOTS 64
@@ -335,48 +335,14 @@ gl_log_personal_read(const GlLog *log)
 	return log->personal_read;
 }
 
-static void
-walk_entry(GlVerify *verify, GlLogEntry *entry, GlRecordFunction function, void *arg)
+void
+gl_log_restart(GlLog *log)
 {
-	uint64		count;
-	MemoryContext old = MemoryContextSwitchTo(verify->scratch);
-
-	(void) gl_log_records(verify->log, entry, function, arg, &count);
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(verify->scratch);
-	gl_verify_progress(verify, "going through the log again", (double) entry->order, (double) verify->entries);
+	log->personal_open = false;
 }
 
-/* What is wrong with an entry was said when it was checked. */
-void
-gl_log_walk(GlVerify *verify, GlRecordFunction function, void *arg)
+char *
+gl_entry_name(uint32 generation, uint64 transaction_id)
 {
-	GlLeaves   *leaves = gl_leaves_open(verify->snapshot, verify->since);
-	GlLeaf		leaf;
-	GlLogEntry	entry;
-	uint64		order = 0;
-	uint32		generation;
-	uint64		transaction_id;
-
-	verify->log->personal_open = false;
-	while (gl_leaves_next(leaves, verify->tree_size, &leaf))
-	{
-		order++;
-		if (leaf.index < verify->since || !gl_log_fetch(verify->log, leaf.generation, leaf.transaction_id, &entry))
-			continue;
-		entry.leaf = leaf.index;
-		entry.order = order;
-		walk_entry(verify, &entry, function, arg);
-	}
-	gl_leaves_close(leaves);
-
-	gl_strays_rewind(verify->strays);
-	while (gl_strays_next(verify->strays, &generation, &transaction_id))
-	{
-		order++;
-		if (!gl_log_fetch(verify->log, generation, transaction_id, &entry))
-			continue;
-		entry.order = order;
-		walk_entry(verify, &entry, function, arg);
-	}
+	return psprintf("entry %u/%llu", generation, (unsigned long long) transaction_id);
 }

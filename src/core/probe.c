@@ -2,7 +2,7 @@
  * probe.c
  *		Index scans for many look-ups; see probe.h.
  */
-#include "verify/probe.h"
+#include "core/probe.h"
 
 #include "access/table.h"
 #include "access/tableam.h"
