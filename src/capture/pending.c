@@ -389,7 +389,7 @@ gl_flush_own(void)
 	GL_FAULT("flush-before");
 	gl_hash_records();
 	gl_own_part(&length, &personal_length, &runs_count);
-	if (gl_pending.bytes.length > length)
+	if (gl_pending.bytes.length > length && !GL_STOP("hash"))
 		gl_flush_bytes(length, runs_count);
 	if (gl_pending.personal.length > personal_length)
 		gl_flush_personal(personal_length);
@@ -443,6 +443,11 @@ gl_pending_finish(void)
 				 errmsg("row change of %zu bytes is too large for the ledger",
 						Max(gl_scratch.length, gl_personal_scratch.length)),
 				 errdetail("A record can have up to %zu bytes.", (size_t) GL_RECORD_MAX)));
+	if (GL_STOP("encode"))
+	{
+		gl_pending.in_record = false;
+		return;
+	}
 
 	/* all that can fail for want of memory comes before the first lasting change */
 	gl_buffer_reserve(&gl_pending.bytes, gl_scratch.length + GL_VARINT_MAX_SIZE);
@@ -541,8 +546,10 @@ gl_pending_pre_commit(void)
 	if (!gl_pending.active || gl_pending.records == 0)
 		return;
 	GL_FAULT("entry-before");
-	old = MemoryContextSwitchTo(gl_pending.memory);
 	gl_hash_records();
+	if (GL_STOP("hash"))
+		return;
+	old = MemoryContextSwitchTo(gl_pending.memory);
 	gl_salt(gl_pending.secret, GL_SALT_CONTEXT, 0, &salt);
 	context_id = gl_context_record(gl_pending.user, &salt, &claimed, &commitment);
 	inline_content = gl_pending.runs_count == 1 && gl_pending.runs[0].first_record == 0 &&
@@ -551,7 +558,8 @@ gl_pending_pre_commit(void)
 		gl_flush_bytes(0, 0);
 	if (gl_pending.personal.length > 0)
 		gl_flush_personal(0);
-	gl_write_entry(inline_content, claimed, context_id, &commitment);
+	if (!GL_STOP("flush"))
+		gl_write_entry(inline_content, claimed, context_id, &commitment);
 	gl_pending.written = true;
 	MemoryContextSwitchTo(old);
 	GL_FAULT("entry-after");

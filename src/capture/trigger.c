@@ -88,6 +88,8 @@ gl_capture_row(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function govledger.capture_row() must be called by an AFTER ROW trigger")));
+	if (GL_STOP("trigger"))
+		return PointerGetDatum(NULL);
 	encoder = gl_trigger_encoder(trigger);
 	if (encoder->append_only && !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		gl_refuse_append_only(trigger, TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? "UPDATE" : "DELETE");
