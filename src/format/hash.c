@@ -115,15 +115,15 @@ gl_record_leaf(const uint8_t record_secret[GL_SECRET_SIZE], uint64_t number,
 /* A short message, with room for its padding. */
 #define MESSAGE_MAX (15 * GL_SHA256_BLOCK)
 
-typedef struct Message
+typedef struct GlHashMessage
 {
 	size_t		length;
 	size_t		blocks;
 	uint8_t		bytes[MESSAGE_MAX + GL_SHA256_BLOCK];
-} Message;
+} GlHashMessage;
 
 static inline void
-message_pad(Message *message)
+message_pad(GlHashMessage *message)
 {
 	size_t		end;
 
@@ -136,7 +136,7 @@ message_pad(Message *message)
 }
 
 static void
-hash_two(Message messages[2], GlHash *first, GlHash *second)
+hash_two(GlHashMessage messages[2], GlHash *first, GlHash *second)
 {
 	GlSha256	a;
 	GlSha256	b;
@@ -163,7 +163,7 @@ record_is_short(const GlBytes *record)
 static void
 record_leaf_two(const uint8_t *record_secret, uint64_t number, const GlBytes *records, GlHash *leaves)
 {
-	Message		messages[2];
+	GlHashMessage		messages[2];
 	GlHash		salts[2];
 	int			i;
 
@@ -262,7 +262,7 @@ gl_merkle_node(const GlHash *left, const GlHash *right, GlHash *node)
 void
 gl_merkle_level(GlHash *nodes, size_t count)
 {
-	Message		messages[2];
+	GlHashMessage		messages[2];
 	size_t		i;
 
 	messages[0].length = messages[1].length = NODE_MESSAGE_SIZE;

@@ -47,7 +47,7 @@ gl_merkle_append_leaves(GlMerkleEdge *edge, GlHash *leaves, size_t count)
 		size_t		run = 1;
 		size_t		level;
 
-		while (run * 2 <= count && edge->size % (run * 2) == 0)
+		while (run * 2 <= count && (edge->size & (run * 2 - 1)) == 0)
 			run *= 2;
 		for (level = run / 2; level > 0; level /= 2)
 			gl_merkle_level(leaves, level);

@@ -29,15 +29,15 @@ static const uint32_t round_constants[64] = {
 #define SHA_TARGET __attribute__((target("sha,sse4.1")))
 
 /* What a message is hashed with: the state as the instructions want it, and the last sixteen words of the schedule. */
-typedef struct Lane
+typedef struct GlShaLane
 {
 	__m128i		abef;
 	__m128i		cdgh;
 	__m128i		words[4];
-} Lane;
+} GlShaLane;
 
 static inline SHA_TARGET void
-lane_load(Lane *lane, const GlSha256 *state)
+lane_load(GlShaLane *lane, const GlSha256 *state)
 {
 	__m128i		badc = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *) &state->h[0]), 0xB1);
 	__m128i		hgfe = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *) &state->h[4]), 0x1B);
@@ -47,7 +47,7 @@ lane_load(Lane *lane, const GlSha256 *state)
 }
 
 static inline SHA_TARGET void
-lane_store(const Lane *lane, GlSha256 *state)
+lane_store(const GlShaLane *lane, GlSha256 *state)
 {
 	__m128i		feba = _mm_shuffle_epi32(lane->abef, 0x1B);
 	__m128i		dchg = _mm_shuffle_epi32(lane->cdgh, 0xB1);
@@ -58,7 +58,7 @@ lane_store(const Lane *lane, GlSha256 *state)
 
 /* Four rounds, number 4 i and on. Unrolled by the caller, so that i is a constant. */
 static inline SHA_TARGET void
-lane_rounds(Lane *lane, const uint8_t *block, int i)
+lane_rounds(GlShaLane *lane, const uint8_t *block, int i)
 {
 	const		__m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
 	__m128i    *words = lane->words;
@@ -81,8 +81,8 @@ lane_rounds(Lane *lane, const uint8_t *block, int i)
 static SHA_TARGET void
 two_by_instructions(GlSha256 *a, const uint8_t *a_data, GlSha256 *b, const uint8_t *b_data, size_t blocks)
 {
-	Lane		x;
-	Lane		y;
+	GlShaLane		x;
+	GlShaLane		y;
 	int			i;
 
 	lane_load(&x, a);

@@ -1,5 +1,6 @@
 """The server that the benchmarks run against: commands, settings, processor time. Inside test/with-cluster."""
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ QUICK = os.environ.get("BENCH_MODE", "full") == "quick"
 MEMORY_MB = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
 
 SETTINGS = [
-    "shared_buffers = %dMB" % min(4096, MEMORY_MB // 3),
+    "shared_buffers = %dMB" % min(1024 if QUICK else 4096, MEMORY_MB // 3),
     "max_wal_size = 16GB",
     "min_wal_size = 4GB",           # segments are recycled, as on a server that has run for a while
     "checkpoint_timeout = 1h",      # each measurement begins after a checkpoint, none falls into one
@@ -34,8 +35,8 @@ def run(*command, env=None, **more):
     return r.stdout
 
 
-def psql(variant, *statements, file=None, variables=None, timing=False):
-    """Unaligned output of the statements; with timing the milliseconds each took, as psql sees them."""
+def psql(variant, *statements, file=None, variables=None, timing=False, options=""):
+    """Unaligned output of the statements; with timing the milliseconds each took, as psql sees them. options: -c name=value"""
     command = ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", DATABASE % variant if variant else "postgres"]
     for name, value in (variables or {}).items():
         command += ["-v", "%s=%s" % (name, value)]
@@ -45,7 +46,7 @@ def psql(variant, *statements, file=None, variables=None, timing=False):
         command += ["-c", s]
     if file:
         command += ["-f", os.path.join(HERE, file)]
-    out = run(*command)
+    out = run(*command, env={"PGOPTIONS": options})
     if timing:
         return [float(ms) for ms in re.findall(r"^Time: ([0-9.]+) ms", out, re.M)]
     return out.rstrip("\n")
@@ -55,12 +56,46 @@ def number(variant, query):
     return float(psql(variant, query) or 0)
 
 
-def restart_cluster():
-    data = os.environ["PGDATA"]
-    libraries = [v for v in ("govledger", "pgaudit") if v in VARIANTS]
-    with open(os.path.join(data, "postgresql.conf"), "a") as f:
-        f.write("\n".join(SETTINGS) + "\nshared_preload_libraries = '%s'\n" % ",".join(libraries))
-    run("pg_ctl", "-D", data, "-s", "-w", "-l", os.path.join(os.path.dirname(data), "log"), "restart")
+def beside_data(name):
+    """A path for a file of the server's that is not in its data directory."""
+    return os.path.join(os.path.dirname(os.environ["PGDATA"]), name)
+
+
+def restart_cluster(libraries, *settings):
+    with open(os.path.join(os.environ["PGDATA"], "postgresql.conf"), "a") as f:
+        f.write("\n".join(SETTINGS + list(settings)) + "\nshared_preload_libraries = '%s'\n" % ",".join(libraries))
+    run("pg_ctl", "-D", os.environ["PGDATA"], "-s", "-w", "-l", beside_data("log"), "restart")
+
+
+def warm_up():
+    """
+    Use every buffer and write as much WAL as is kept, once. A page of shared memory or of a file that is touched for the
+    first time costs more than a row, and a server that has run for a while has touched them all; what writes most would pay most.
+    """
+    run("createdb", DATABASE % "warm")
+    pages = int(psql("warm", "SELECT setting FROM pg_settings WHERE name = 'shared_buffers'"))
+    psql("warm", "CREATE EXTENSION pg_prewarm", "CREATE TABLE page (content text)",
+         "ALTER TABLE page ALTER content SET STORAGE PLAIN",
+         "INSERT INTO page SELECT repeat('x', 7000) FROM generate_series(1, %d)" % pages,
+         "SELECT pg_prewarm('page')", "CHECKPOINT")
+    run("dropdb", DATABASE % "warm")
+
+
+def create_ledger(variant, history):
+    """A copy of plain with its tables protected; which of these the worker serves is said by serve()."""
+    run("createdb", "-T", DATABASE % "plain", DATABASE % variant)
+    psql(variant, file="govledger.sql", variables={
+        "name": variant, "database": DATABASE % variant, "key_file": beside_data("bench-%s.pem" % variant), "history": str(history).lower()})
+
+
+def serve(variants):
+    psql(None, "ALTER SYSTEM SET govledger.databases = %s" % (", ".join("'%s'" % DATABASE % v for v in variants) or "''"), "SELECT pg_reload_conf()")
+
+
+def wait_for(variant, what):
+    """what: wait_sealed or wait_history"""
+    if psql(variant, "SELECT govledger.%s('30 min')" % what) != "t":
+        sys.exit("bench: %s of %s gave up after half an hour" % (what, variant))
 
 
 def processor_seconds():
