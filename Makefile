@@ -17,7 +17,8 @@ DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 DATA       = $(wildcard src/upgrade/$(EXTENSION)--*--*.sql)
 
 # Server headers are system headers to the compiler: it is strict about our code and silent about theirs.
-PG_CPPFLAGS = -Isrc -isystem $(includedir_server) -I$(libpq_srcdir) $(if $(FAULTS),-DGL_FAULT_INJECTION)
+PG_CPPFLAGS = -Isrc -isystem $(includedir_server) -I$(libpq_srcdir) -DGL_VERSION='"$(EXTVERSION)"' \
+              $(if $(FAULTS),-DGL_FAULT_INJECTION)
 WERROR      = -Werror
 PG_CFLAGS   = -std=gnu11 -Wall -Wextra $(WERROR) -Wstrict-prototypes -Wno-unused-parameter -Wno-sign-compare -MMD -MP \
               $(if $(findstring clang,$(CC)),-Wno-ignored-optimization-argument -Wno-ignored-attributes -Wno-unknown-warning-option)
@@ -44,6 +45,7 @@ $(DATA_built): $(SQL_PARTS) govledger.control Makefile
 	cat $(SQL_PARTS) > $@
 
 $(OBJS): Makefile
+src/core/version.o: govledger.control
 -include $(OBJS:.o=.d)
 endif
 

@@ -9,7 +9,7 @@ SELECT p.oid::regprocedure AS function, provolatile AS volatile, proparallel AS 
 	  WHERE grantee IS DISTINCT FROM proowner) AS may_execute
   FROM pg_proc p
  WHERE pronamespace = 'govledger'::regnamespace
-   AND proname IN ('seal', 'wait_sealed', 'generate_key', 'rotate_key', 'adopt', 'inclusion_proof', 'consistency_proof', 'tile', '_status')
+   AND proname IN ('seal', 'wait_sealed', 'generate_key', 'rotate_key', 'adopt', 'start_successor', 'inclusion_proof', 'consistency_proof', 'tile', '_status')
  ORDER BY proname;
 SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
  WHERE attrelid = 'govledger.status'::regclass AND attnum > 0 ORDER BY attnum;
@@ -35,6 +35,7 @@ SELECT govledger.rotate_key('relative', 'why');
 SELECT govledger.rotate_key('', 'why');
 SELECT govledger.rotate_key('/no/such/key', '');
 SELECT govledger.adopt('why');
+SELECT govledger.start_successor('why');
 
 -- sealing
 INSERT INTO seal_functions VALUES (1);

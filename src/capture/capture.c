@@ -5,6 +5,7 @@
 #include "capture/capture.h"
 
 #include "capture/context.h"
+#include "capture/guard.h"
 #include "capture/pending.h"
 
 void
@@ -12,4 +13,5 @@ gl_capture_init(void)
 {
 	gl_context_init();
 	gl_pending_init();
+	gl_guard_init();
 }

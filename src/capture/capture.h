@@ -18,8 +18,8 @@ extern void gl_capture_init(void);
 extern void gl_capture_event(GlRecordKind kind, const void *body, size_t length);
 
 /*
- * A dump leaves dropped columns out, so columns have other numbers where it is restored: take them anew, by name, when the
- * log is adopted there.
+ * Where the log is adopted after a restore: take the numbers of columns anew, by name, for a dump leaves dropped columns out; and
+ * put triggers right that the restore left out or disabled.
  */
 extern void gl_capture_adopted(void);
 

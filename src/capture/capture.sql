@@ -27,6 +27,12 @@ CREATE FUNCTION govledger.unprotect(target regclass, reason text) RETURNS void
 COMMENT ON FUNCTION govledger.unprotect(regclass, text) IS
 	'makes a ledger table an ordinary one again; the log keeps what was recorded, and the reason';
 
+CREATE FUNCTION govledger.set_visibility(target regclass, visibility text, reason text) RETURNS void
+	LANGUAGE C VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gl_set_visibility';
+COMMENT ON FUNCTION govledger.set_visibility(regclass, text, text) IS
+	'changes who may read a ledger table (private, peers, public), with a record of it; public grants its columns, except personal ones, to govledger_public';
+
 CREATE FUNCTION govledger.record_schema(target regclass) RETURNS void
 	LANGUAGE C VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'gl_record_schema';
@@ -38,9 +44,14 @@ CREATE FUNCTION govledger.note(note text) RETURNS void
 	AS 'MODULE_PATHNAME', 'gl_note';
 COMMENT ON FUNCTION govledger.note(text) IS 'adds a note to the log, in the entry of the current transaction';
 
+CREATE FUNCTION govledger.on_ddl_command_start() RETURNS event_trigger
+	LANGUAGE C SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'gl_on_ddl_command_start';
+COMMENT ON FUNCTION govledger.on_ddl_command_start() IS 'event trigger: refuses to drop the extension with its log';
+
 CREATE FUNCTION govledger.on_ddl_command_end() RETURNS event_trigger
 	LANGUAGE C SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'gl_on_ddl_command_end';
-COMMENT ON FUNCTION govledger.on_ddl_command_end() IS 'event trigger: records schema changes of ledger tables';
+COMMENT ON FUNCTION govledger.on_ddl_command_end() IS
+	'event trigger: records schema changes of ledger tables, refuses what would blind them';
 
 CREATE FUNCTION govledger.on_sql_drop() RETURNS event_trigger
 	LANGUAGE C SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'gl_on_sql_drop';
@@ -52,14 +63,19 @@ COMMENT ON FUNCTION govledger.on_table_rewrite() IS 'event trigger: refuses to r
 
 REVOKE ALL ON FUNCTION govledger.capture_row(), govledger.capture_truncate(),
 	govledger.protect(regclass, boolean, text, name[], name[], boolean), govledger.unprotect(regclass, text),
-	govledger.record_schema(regclass), govledger.note(text),
-	govledger.on_ddl_command_end(), govledger.on_sql_drop(), govledger.on_table_rewrite()
+	govledger.set_visibility(regclass, text, text), govledger.record_schema(regclass), govledger.note(text),
+	govledger.on_ddl_command_start(), govledger.on_ddl_command_end(), govledger.on_sql_drop(), govledger.on_table_rewrite()
 	FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION govledger.protect(regclass, boolean, text, name[], name[], boolean),
-	govledger.unprotect(regclass, text), govledger.record_schema(regclass), govledger.note(text)
+	govledger.unprotect(regclass, text), govledger.set_visibility(regclass, text, text),
+	govledger.record_schema(regclass), govledger.note(text)
 	TO govledger_admin;
+-- PostgreSQL asks whoever adds a partition for the right to execute the row triggers that the partition inherits.
+GRANT EXECUTE ON FUNCTION govledger.capture_row() TO PUBLIC;
 
 -- ALWAYS: a session in replica role changes tables too
+CREATE EVENT TRIGGER govledger_ddl_command_start ON ddl_command_start EXECUTE FUNCTION govledger.on_ddl_command_start();
+ALTER EVENT TRIGGER govledger_ddl_command_start ENABLE ALWAYS;
 CREATE EVENT TRIGGER govledger_ddl_command_end ON ddl_command_end EXECUTE FUNCTION govledger.on_ddl_command_end();
 ALTER EVENT TRIGGER govledger_ddl_command_end ENABLE ALWAYS;
 CREATE EVENT TRIGGER govledger_sql_drop ON sql_drop EXECUTE FUNCTION govledger.on_sql_drop();

@@ -23,11 +23,13 @@
 #include "utils/lsyscache.h"
 
 #include "capture/encode.h"
+#include "capture/guard.h"
 #include "capture/schema.h"
 #include "core/catalog.h"
 #include "ledger/state.h"
 #include "ledger/table.h"
 
+PG_FUNCTION_INFO_V1(gl_on_ddl_command_start);
 PG_FUNCTION_INFO_V1(gl_on_ddl_command_end);
 PG_FUNCTION_INFO_V1(gl_on_sql_drop);
 PG_FUNCTION_INFO_V1(gl_on_table_rewrite);
@@ -49,8 +51,7 @@ gl_check_event(FunctionCallInfo fcinfo, const char *name)
 				 errmsg("function govledger.%s() must be called by an event trigger", name)));
 }
 
-/* Nothing to follow: no ledger here, one that this database may not write, or DDL of our own. */
-static bool
+bool
 gl_nothing_to_follow(void)
 {
 	const GlLedgerState *state;
@@ -158,10 +159,13 @@ gl_refuse_type_change(Oid type)
 	foreach(cell, ids)
 	{
 		GlLedgerTable *table = gl_ledger_table_load(lfirst_int(cell));
-		Relation	relation = table_open(((GlLedgerRelation *) linitial(table->relations))->relation, AccessShareLock);
-		TupleDesc	descriptor = RelationGetDescr(relation);
+		Relation	relation = try_table_open(((GlLedgerRelation *) linitial(table->relations))->relation, AccessShareLock);
+		TupleDesc	descriptor;
 		int			i;
 
+		if (relation == NULL)
+			continue;			/* gone without a record of it: verify says so */
+		descriptor = RelationGetDescr(relation);
 		for (i = 0; i < descriptor->natts; i++)
 		{
 			Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
@@ -179,25 +183,36 @@ gl_refuse_type_change(Oid type)
 }
 
 Datum
+gl_on_ddl_command_start(PG_FUNCTION_ARGS)
+{
+	gl_check_event(fcinfo, "on_ddl_command_start");
+	gl_guard_command(((EventTriggerData *) fcinfo->context)->parsetree);
+	PG_RETURN_NULL();
+}
+
+Datum
 gl_on_ddl_command_end(PG_FUNCTION_ARGS)
 {
 	Node	   *command;
 	List	   *objects;
 	List	   *tables = NIL;
 	ListCell   *cell;
+	bool		guarded;
 
 	gl_check_event(fcinfo, "on_ddl_command_end");
 	if (gl_nothing_to_follow())
 		PG_RETURN_NULL();
 	objects = gl_event_objects("SELECT classid, objid, object_type, NULL::text[] FROM pg_catalog.pg_event_trigger_ddl_commands()"
-							   " WHERE classid IN ('pg_catalog.pg_class'::pg_catalog.regclass,"
-							   " 'pg_catalog.pg_type'::pg_catalog.regclass, 'pg_catalog.pg_namespace'::pg_catalog.regclass)");
+							   " WHERE classid IS NOT NULL");
+	guarded = gl_guards_on();
 	command = ((EventTriggerData *) fcinfo->context)->parsetree;
 	foreach(cell, objects)
 	{
 		const GlObject *object = lfirst(cell);
 		Oid			type = gl_altered_type(command, object);
 
+		if (guarded)
+			gl_guard_altered(command, object->class_id, object->object_id);
 		if (OidIsValid(type))
 			gl_refuse_type_change(type);
 		if (object->class_id == TypeRelationId)
@@ -210,12 +225,14 @@ gl_on_ddl_command_end(PG_FUNCTION_ARGS)
 		/* a renamed schema renames all its tables */
 		if (object->class_id == NamespaceRelationId)
 			tables = list_concat_unique_int(tables, gl_ledger_table_ids());
-		else
+		else if (object->class_id == RelationRelationId)
 		{
 			int			table_id = gl_table_above(object->object_id);
 			List	   *parents = NIL;
 
-			if (table_id == 0 && has_superclass(object->object_id))
+			/* a child, or a parent: a ledger table may inherit from it, and its columns with it */
+			if (table_id == 0 && (has_superclass(object->object_id) ||
+								  (get_rel_relkind(object->object_id) == RELKIND_RELATION && has_subclass(object->object_id))))
 				parents = gl_ledger_table_ids();
 			if (table_id != 0)
 				tables = list_append_unique_int(tables, table_id);
@@ -230,46 +247,20 @@ gl_on_ddl_command_end(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
-static void
-gl_refuse_drop(const char *what, const char *name)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("cannot drop %s \"%s\"", what, name),
-			 errdetail("It belongs to a ledger."),
-			 errhint("Use govledger.unprotect(table, reason) first: the log keeps what was recorded.")));
-}
-
-/* A trigger of ours was dropped: by name, and the table it was on still is a ledger table. */
-static void
-gl_check_dropped_trigger(const GlObject *object)
-{
-	Oid			schema;
-	Oid			relation;
-	int			table_id;
-	int			relation_id;
-
-	if (list_length(object->names) != 3 ||
-		(strcmp(llast(object->names), GL_ROW_TRIGGER) != 0 && strcmp(llast(object->names), GL_TRUNCATE_TRIGGER) != 0))
-		return;
-	schema = get_namespace_oid(linitial(object->names), true);
-	relation = OidIsValid(schema) ? get_relname_relid(lsecond(object->names), schema) : InvalidOid;
-	if (OidIsValid(relation) && gl_ledger_relation_find(relation, &table_id, &relation_id))
-		gl_refuse_drop("trigger", llast(object->names));
-}
-
 Datum
 gl_on_sql_drop(PG_FUNCTION_ARGS)
 {
 	List	   *objects;
 	List	   *tables = NIL;
 	ListCell   *cell;
+	bool		guarded;
 
 	gl_check_event(fcinfo, "on_sql_drop");
 	if (gl_nothing_to_follow())
 		PG_RETURN_NULL();
 	objects = gl_event_objects("SELECT classid, objid, object_type, address_names FROM pg_catalog.pg_event_trigger_dropped_objects()"
 							   " WHERE object_type IN ('table', 'trigger', 'table column', 'composite type column')");
+	guarded = gl_guards_on();
 	foreach(cell, objects)
 	{
 		const GlObject *object = lfirst(cell);
@@ -277,7 +268,10 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 		int			relation_id;
 
 		if (strcmp(object->type, "trigger") == 0)
-			gl_check_dropped_trigger(object);
+		{
+			if (guarded)
+				gl_guard_dropped_trigger(object->names);
+		}
 		else if (strcmp(object->type, "composite type column") == 0)
 			gl_refuse_type_change(get_rel_type_id(object->object_id));
 		else if (strcmp(object->type, "table column") == 0)
@@ -287,11 +281,13 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 			if (table_id != 0)
 				tables = list_append_unique_int(tables, table_id);
 		}
-		else if (gl_ledger_relation_find(object->object_id, &table_id, &relation_id))
+		else
 		{
-			if (relation_id == 0)
-				gl_refuse_drop("table", llast(object->names));
-			tables = list_append_unique_int(tables, table_id);
+			if (guarded)
+				gl_guard_dropped_relation(object->object_id);
+			/* without its root, a table has nothing left to follow */
+			if (gl_ledger_relation_find(object->object_id, &table_id, &relation_id) && relation_id != 0)
+				tables = list_append_unique_int(tables, table_id);
 		}
 	}
 	foreach(cell, tables)

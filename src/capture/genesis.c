@@ -17,6 +17,7 @@
 
 #include "capture/encode.h"
 #include "capture/row.h"
+#include "core/owner.h"
 
 /* Tell how far we are at most this often. */
 #define GL_PROGRESS_MILLISECONDS 5000
@@ -77,6 +78,7 @@ gl_genesis(Oid relid)
 	Relation	relation = table_open(relid, NoLock);
 	const GlEncoder *encoder;
 	Snapshot	snapshot;
+	GlOwnerScope scope;
 
 	if (relation->rd_rel->relkind == RELKIND_RELATION)
 	{
@@ -85,7 +87,9 @@ gl_genesis(Oid relid)
 		encoder = gl_encoder_for(relation);
 		if (encoder == NULL)
 			elog(ERROR, "relation %u is not in the ledger catalog", relid);
+		gl_owner_enter(&scope, relation->rd_rel->relowner);
 		gl_genesis_scan(relation, encoder, snapshot);
+		gl_owner_leave(&scope);
 		UnregisterSnapshot(snapshot);
 	}
 	table_close(relation, NoLock);

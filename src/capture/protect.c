@@ -30,6 +30,7 @@
 #include "capture/pending.h"
 #include "capture/schema.h"
 #include "core/catalog.h"
+#include "core/version.h"
 #include "ledger/state.h"
 #include "ledger/table.h"
 
@@ -350,22 +351,13 @@ static GlLedgerTable *
 gl_protect_options(FunctionCallInfo fcinfo)
 {
 	GlLedgerTable *table = palloc0(sizeof(GlLedgerTable));
-	char	   *visibility;
-	int			number;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3) || PG_ARGISNULL(5))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("only the argument \"key\" of govledger.protect() can be null")));
-	visibility = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	number = gl_visibility_from_name(visibility);
-	if (number < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown visibility \"%s\"", visibility),
-				 errhint("Visibility is \"private\", \"peers\" or \"public\".")));
 	table->append_only = PG_GETARG_BOOL(1);
-	table->visibility = number;
+	table->visibility = gl_visibility_parse(text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	table->history = PG_GETARG_BOOL(5);
 	return table;
 }
@@ -380,6 +372,7 @@ gl_protect(PG_FUNCTION_ARGS)
 	List	   *tree;
 	ListCell   *cell;
 
+	gl_version_require_current();
 	if (get_rel_name(relid) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
@@ -411,8 +404,11 @@ gl_protect(PG_FUNCTION_ARGS)
 	gl_announce(relation, tree);
 	/* keep the lock; DDL refuses to work on a table that is open here */
 	relation_close(relation, NoLock);
+	gl_triggers_drop_left_over(tree);
 	gl_protect_store(table);
 	gl_schema_record(table, GL_SCHEMA_PROTECT, 0, "");
+	if (table->visibility == GL_VISIBILITY_PUBLIC)
+		gl_visibility_apply(table);
 	foreach(cell, tree)
 		gl_genesis(lfirst_oid(cell));
 	PG_RETURN_VOID();
@@ -420,8 +416,8 @@ gl_protect(PG_FUNCTION_ARGS)
 
 /* --- unprotect and the rest --- */
 
-static GlLedgerTable *
-gl_table_of(Oid relid)
+GlLedgerTable *
+gl_ledger_table_owned(Oid relid)
 {
 	int			table_id;
 	int			relation_id;
@@ -435,6 +431,16 @@ gl_table_of(Oid relid)
 	return gl_ledger_table_load(table_id);
 }
 
+void
+gl_require_reason(const char *reason, const char *function)
+{
+	if (strspn(reason, " \t\r\n") == strlen(reason))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s needs a reason", function),
+				 errdetail("The reason is recorded in the log.")));
+}
+
 Datum
 gl_unprotect(PG_FUNCTION_ARGS)
 {
@@ -443,19 +449,18 @@ gl_unprotect(PG_FUNCTION_ARGS)
 	GlLedgerTable *table;
 	ListCell   *cell;
 
-	if (strspn(reason, " \t\r\n") == strlen(reason))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unprotect needs a reason"),
-				 errdetail("The reason is recorded in the log.")));
-	(void) gl_table_of(relid);
+	gl_version_require_current();
+	gl_require_reason(reason, "unprotect");
+	(void) gl_ledger_table_owned(relid);
 	LockRelationOid(relid, AccessExclusiveLock);
-	table = gl_table_of(relid);
+	table = gl_ledger_table_owned(relid);
 	gl_ledger_require_ours(gl_ledger_state());
 	(void) gl_relation_tree(relid, AccessExclusiveLock);
 	gl_schema_record(table, GL_SCHEMA_UNPROTECT, 0, reason);
 	table->unprotected = true;
 	gl_ledger_table_put(table);
+	if (table->visibility == GL_VISIBILITY_PUBLIC)
+		gl_visibility_apply(table);
 	foreach(cell, table->relations)
 	{
 		GlLedgerRelation *member = lfirst(cell);
@@ -477,9 +482,9 @@ gl_record_schema(PG_FUNCTION_ARGS)
 	Oid			relid = PG_GETARG_OID(0);
 	GlLedgerTable *table;
 
-	(void) gl_table_of(relid);
+	(void) gl_ledger_table_owned(relid);
 	LockRelationOid(relid, ShareRowExclusiveLock);
-	table = gl_table_of(relid);
+	table = gl_ledger_table_owned(relid);
 	gl_ledger_require_ours(gl_ledger_state());
 	gl_schema_sync(table->table_id, "");
 	PG_RETURN_VOID();

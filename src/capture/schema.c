@@ -391,6 +391,15 @@ gl_sync_removed(GlLedgerTable *table, List *tree, const char *reason)
 	}
 }
 
+void
+gl_schema_refuse_attach(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("\"%s\" is a ledger table of its own and cannot become a partition of another", name),
+			 errhint("Use govledger.unprotect() on it first.")));
+}
+
 static void
 gl_sync_added(GlLedgerTable *table, List *tree, const char *reason)
 {
@@ -407,11 +416,7 @@ gl_sync_added(GlLedgerTable *table, List *tree, const char *reason)
 		if (gl_ledger_relation_find(oid, &table_id, &relation_id))
 		{
 			if (table_id != table->table_id)
-				ereport(ERROR,
-						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						 errmsg("\"%s\" is a ledger table of its own and cannot become a partition of another",
-								get_rel_name(oid)),
-						 errhint("Use govledger.unprotect() on it first.")));
+				gl_schema_refuse_attach(get_rel_name(oid));
 			continue;
 		}
 		opened = table_open(oid, ShareRowExclusiveLock);
@@ -434,6 +439,12 @@ gl_sync_added(GlLedgerTable *table, List *tree, const char *reason)
 }
 
 void
+gl_schema_lock(int table_id)
+{
+	LockDatabaseObject(gl_relation_oid(GL_REL_LEDGER_TABLE), table_id, 0, ExclusiveLock);
+}
+
+void
 gl_schema_sync(int table_id, const char *reason)
 {
 	GlLedgerTable *table = gl_ledger_table_load(table_id);
@@ -449,8 +460,10 @@ gl_schema_sync(int table_id, const char *reason)
 	 * Two sessions may change different partitions at once. The second waits here until the first has committed, and
 	 * only then reads the catalog. The table comes first, as in the command that holds it already.
 	 */
-	relation = table_open(root, AccessShareLock);
-	LockDatabaseObject(gl_relation_oid(GL_REL_LEDGER_TABLE), table_id, 0, ExclusiveLock);
+	relation = try_table_open(root, AccessShareLock);
+	if (relation == NULL)
+		return;					/* gone without a record of it: verify says so */
+	gl_schema_lock(table_id);
 	table = gl_ledger_table_load(table_id);
 	gl_relation_check(relation);
 	changed = gl_sync_columns(table, relation);
@@ -460,34 +473,11 @@ gl_schema_sync(int table_id, const char *reason)
 		CacheInvalidateRelcacheAll();
 		CommandCounterIncrement();
 		gl_schema_record(table, GL_SCHEMA_ALTER, 0, reason);
+		if (table->visibility == GL_VISIBILITY_PUBLIC)
+			gl_visibility_apply(table);
 	}
 	tree = gl_relation_tree(root, NoLock);
 	gl_sync_removed(table, tree, reason);
 	gl_sync_added(table, tree, reason);
 	table_close(relation, NoLock);
-}
-
-void
-gl_capture_adopted(void)
-{
-	List	   *ids = gl_ledger_table_ids();
-	ListCell   *cell;
-
-	foreach(cell, ids)
-	{
-		GlLedgerTable *table = gl_ledger_table_load(lfirst_int(cell));
-		Oid			root = ((GlLedgerRelation *) linitial(table->relations))->relation;
-		ListCell   *column_cell;
-
-		foreach(column_cell, table->columns)
-		{
-			GlLedgerColumn *column = lfirst(column_cell);
-			AttrNumber	number = get_attnum(root, column->name);
-
-			if (column->dropped || number == InvalidAttrNumber || number == column->attribute_number)
-				continue;
-			column->attribute_number = number;
-			gl_ledger_column_put(table->table_id, column);
-		}
-	}
 }

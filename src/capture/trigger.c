@@ -36,7 +36,8 @@ gl_trigger_encoder(TriggerData *trigger)
 				 errmsg("table \"%s\" has a trigger of govledger but is not a ledger table",
 						RelationGetRelationName(trigger->tg_relation)),
 				 errdetail("The table was cloned or restored without its ledger, or the trigger was created by hand."),
-				 errhint("Drop the triggers whose names begin with \"!govledger\", then use govledger.protect().")));
+				 errhint("Make it a ledger table of this database: SELECT govledger.protect('schema.table'); "
+						 "or drop the triggers whose names begin with \"!govledger\".")));
 	return encoder;
 }
 
@@ -88,6 +89,13 @@ gl_capture_row(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function govledger.capture_row() must be called by an AFTER ROW trigger")));
+	/* everybody may execute us, see capture.sql; a second trigger would record each change twice */
+	if (strcmp(trigger->tg_trigger->tgname, GL_ROW_TRIGGER) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function govledger.capture_row() must not be called by trigger \"%s\"",
+						trigger->tg_trigger->tgname),
+				 errhint("Drop that trigger: govledger.protect() makes the one that is needed.")));
 	if (GL_STOP("trigger"))
 		return PointerGetDatum(NULL);
 	encoder = gl_trigger_encoder(trigger);

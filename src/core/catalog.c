@@ -4,19 +4,27 @@
  */
 #include "core/catalog.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
 #include "commands/extension.h"
 #include "datatype/timestamp.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "core/version.h"
+
 static const char *const gl_relation_names[GL_REL_COUNT] = {
 	[GL_REL_LEDGER] = "ledger",
+	[GL_REL_FORMER_LOG] = "former_log",
 	[GL_REL_LEDGER_TABLE] = "ledger_table",
 	[GL_REL_LEDGER_RELATION] = "ledger_relation",
 	[GL_REL_LEDGER_COLUMN] = "ledger_column",
@@ -30,6 +38,7 @@ static const char *const gl_relation_names[GL_REL_COUNT] = {
 	[GL_REL_CHECKPOINT] = "checkpoint",
 	[GL_REL_SIGNING_KEY] = "signing_key",
 	[GL_REL_LEDGER_PKEY] = "ledger_pkey",
+	[GL_REL_FORMER_LOG_PKEY] = "former_log_pkey",
 	[GL_REL_LEDGER_RELATION_RELATION_IDX] = "ledger_relation_relation_idx",
 	[GL_REL_LEDGER_RELATION_PKEY] = "ledger_relation_pkey",
 	[GL_REL_LEDGER_TABLE_PKEY] = "ledger_table_pkey",
@@ -47,6 +56,7 @@ static const char *const gl_relation_names[GL_REL_COUNT] = {
 
 static Oid	gl_relation_oids[GL_REL_COUNT];
 static bool gl_callback_registered = false;
+static Oid	gl_known_schema = InvalidOid;	/* ours: it was there together with the extension */
 
 /* Our own relations change their oid only when the extension is dropped and made again. */
 static void
@@ -66,7 +76,7 @@ gl_extension_oid(void)
 }
 
 Oid
-gl_relation_oid(GlRelation which)
+gl_relation_oid_if_there(GlRelation which)
 {
 	Oid			schema;
 
@@ -81,12 +91,72 @@ gl_relation_oid(GlRelation which)
 	schema = get_namespace_oid(GL_SCHEMA, true);
 	if (OidIsValid(schema))
 		gl_relation_oids[which] = get_relname_relid(gl_relation_names[which], schema);
-	if (!OidIsValid(gl_relation_oids[which]))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the govledger extension is not installed in this database"),
-				 errhint("Run CREATE EXTENSION govledger.")));
 	return gl_relation_oids[which];
+}
+
+bool
+gl_is_installed(void)
+{
+	static const GlRelation needed[] = {GL_REL_LEDGER, GL_REL_LEDGER_RELATION, GL_REL_LEDGER_RELATION_RELATION_IDX};
+	Oid			schema = get_namespace_oid(GL_SCHEMA, true);
+	int			i;
+
+	if (!OidIsValid(schema))
+		return false;
+	if (schema != gl_known_schema)
+	{
+		/* anybody may give a schema of theirs this name where the extension is not */
+		if (!OidIsValid(gl_extension_oid()))
+			return false;
+		gl_known_schema = schema;
+	}
+	/* DROP EXTENSION takes the relations away one by one, and those that tell what is protected are looked into meanwhile */
+	for (i = 0; i < (int) lengthof(needed); i++)
+		if (!OidIsValid(gl_relation_oid_if_there(needed[i])))
+			return false;
+	return true;
+}
+
+Oid
+gl_relation_oid(GlRelation which)
+{
+	Oid			oid = gl_relation_oid_if_there(which);
+
+	if (!OidIsValid(oid))
+		gl_version_raise_missing(gl_relation_names[which]);
+	return oid;
+}
+
+bool
+gl_belongs_to_extension(Oid class_id, Oid object_id)
+{
+	Oid			extension = getExtensionOfObject(class_id, object_id);
+
+	return OidIsValid(extension) && extension == gl_extension_oid();
+}
+
+Oid
+gl_function_oid(Snapshot snapshot, const char *name)
+{
+	Relation	heap = table_open(ProcedureRelationId, AccessShareLock);
+	Oid			schema = get_namespace_oid(GL_SCHEMA, true);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			result = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_proc_proname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum(name));
+	scan = systable_beginscan(heap, ProcedureNameArgsNspIndexId, true, snapshot, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
+
+		if (form->pronamespace == schema && form->pronargs == 0)
+			result = form->oid;
+	}
+	systable_endscan(scan);
+	table_close(heap, AccessShareLock);
+	return result;
 }
 
 Relation
@@ -175,4 +245,14 @@ gl_to_utf8(const char *string, int *length)
 		converted = gl_escape_bytes(string);
 	*length = strlen(converted);
 	return converted;
+}
+
+char *
+gl_one_line_feed(const char *text)
+{
+	size_t		length = strlen(text);
+
+	while (length > 0 && text[length - 1] == '\n')
+		length--;
+	return psprintf("%.*s\n", (int) length, text);
 }

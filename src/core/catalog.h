@@ -9,13 +9,15 @@
 #include "format/buffer.h"
 #include "utils/rel.h"
 #include "storage/lockdefs.h"
+#include "utils/snapshot.h"
 
 #define GL_SCHEMA "govledger"
 
-/* Our relations, in the order of gl_relation_names in catalog.c */
+/* Our relations, in the order of gl_relation_names in catalog.c: tables, then their indexes and the sequences */
 typedef enum GlRelation
 {
 	GL_REL_LEDGER,
+	GL_REL_FORMER_LOG,
 	GL_REL_LEDGER_TABLE,
 	GL_REL_LEDGER_RELATION,
 	GL_REL_LEDGER_COLUMN,
@@ -29,6 +31,7 @@ typedef enum GlRelation
 	GL_REL_CHECKPOINT,
 	GL_REL_SIGNING_KEY,
 	GL_REL_LEDGER_PKEY,
+	GL_REL_FORMER_LOG_PKEY,
 	GL_REL_LEDGER_RELATION_RELATION_IDX,
 	GL_REL_LEDGER_RELATION_PKEY,
 	GL_REL_LEDGER_TABLE_PKEY,
@@ -47,8 +50,19 @@ typedef enum GlRelation
 
 /* Oid of the extension, or InvalidOid where it is not installed in this database. */
 extern Oid	gl_extension_oid(void);
+/*
+ * Is the extension installed in this database, and whole? Cheap enough for every command: where it is not, two look-ups in a
+ * cache tell so. Needs a transaction.
+ */
+extern bool gl_is_installed(void);
+/* Is this object a member of the extension? */
+extern bool gl_belongs_to_extension(Oid class_id, Oid object_id);
+/* Oid of a function of ours without arguments, as the snapshot (NULL: the newest) shows it; InvalidOid if there is none. */
+extern Oid	gl_function_oid(Snapshot snapshot, const char *name);
 /* Oid of one of our relations; error (with a hint) if the extension is not there. Cached, invalidated with the relcache. */
 extern Oid	gl_relation_oid(GlRelation which);
+/* InvalidOid instead: for what older versions of the SQL objects lack. */
+extern Oid	gl_relation_oid_if_there(GlRelation which);
 /* table_open on one of ours */
 extern Relation gl_relation_open(GlRelation which, LOCKMODE lockmode);
 
@@ -65,6 +79,9 @@ extern int64 gl_timestamp(int64 unix_time);
 
 /* UTF-8 bytes of a string in the database encoding (may return its argument). */
 extern char *gl_to_utf8(const char *string, int *length);
+
+/* The text with exactly one line feed at its end: copying and pasting takes the last one away or adds one. Palloc'd. */
+extern char *gl_one_line_feed(const char *text);
 
 /* Die here if the test build was told so: see src/core/README.md. */
 #ifdef GL_FAULT_INJECTION

@@ -75,9 +75,21 @@ extern void gl_init_materialized_srf(FunctionCallInfo fcinfo);
 #define gl_owns_database(oid) pg_database_ownercheck(oid, GetUserId())
 #endif
 
+/* 16: the same for the right to use a schema */
+#if PG_VERSION_NUM >= 160000
+#define gl_may_use_schema(oid, role) (object_aclcheck(NamespaceRelationId, oid, role, ACL_USAGE) == ACLCHECK_OK)
+#else
+#define gl_may_use_schema(oid, role) (pg_namespace_aclcheck(oid, role, ACL_USAGE) == ACLCHECK_OK)
+#endif
+
 /* 15: shared memory is asked for in a hook; before, in _PG_init itself */
 #if PG_VERSION_NUM >= 150000
 #define GL_SHMEM_REQUEST_HOOK
+#endif
+
+/* 17: a timeout that also ends transactions of background workers */
+#if PG_VERSION_NUM >= 170000
+#define GL_TRANSACTION_TIMEOUT "transaction_timeout"
 #endif
 
 /* 15: the flush position comes with a timeline */

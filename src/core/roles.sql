@@ -15,6 +15,10 @@ BEGIN
 	FOREACH role_name IN ARRAY ARRAY['govledger_admin', 'govledger_auditor', 'govledger_peer', 'govledger_public'] LOOP
 		IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
 			EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+		ELSIF EXISTS (SELECT FROM pg_roles WHERE rolname = role_name
+					  AND (rolcanlogin OR rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)) THEN
+			RAISE WARNING 'role "%" was here before govledger and has rights that govledger would not give it', role_name
+				USING HINT = format('Unless you know why: ALTER ROLE %I NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS.', role_name);
 		END IF;
 	END LOOP;
 END

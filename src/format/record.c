@@ -51,6 +51,7 @@ gl_record_read(GlBytes bytes, GlRecord *record)
 		case GL_RECORD_KEY:
 		case GL_RECORD_ERASURE:
 		case GL_RECORD_ADOPTION:
+		case GL_RECORD_SUCCESSION:
 		case GL_RECORD_NOTE:
 			return record->table_id == 0 && record->relation_id == 0 && record->command_id == 0;
 		default:
@@ -144,6 +145,7 @@ gl_record_check_body(const GlRecord *record)
 	GlKeyChange change;
 	GlErasure	erasure;
 	GlAdoption	adoption;
+	GlSuccession succession;
 
 	gl_reader_init(&reader, record->body.data, record->body.length);
 	switch (record->kind)
@@ -170,6 +172,9 @@ gl_record_check_body(const GlRecord *record)
 			break;
 		case GL_RECORD_ADOPTION:
 			(void) gl_adoption_read(&reader, &adoption);
+			break;
+		case GL_RECORD_SUCCESSION:
+			(void) gl_succession_read(&reader, &succession);
 			break;
 		case GL_RECORD_NOTE:
 			(void) gl_read_utf8(&reader);
@@ -341,6 +346,52 @@ gl_adoption_read(GlReader *reader, GlAdoption *adoption)
 	if (reader->failed)
 		return false;
 	memcpy(adoption->root.bytes, root.data, GL_HASH_SIZE);
+	return true;
+}
+
+/* --- succession --- */
+
+void
+gl_succession_write(GlBuffer *out, const GlSuccession *succession)
+{
+	write_text(out, succession->origin);
+	gl_buffer_u32(out, succession->previous_generation);
+	gl_buffer_u64(out, succession->previous_system_identifier);
+	gl_buffer_u32(out, succession->generation);
+	gl_buffer_u64(out, succession->system_identifier);
+	gl_buffer_u64(out, succession->tree_size);
+	gl_buffer_append(out, succession->root.bytes, GL_HASH_SIZE);
+	gl_buffer_u64(out, succession->lost_from);
+	gl_buffer_u64(out, succession->known_size);
+	gl_buffer_append(out, succession->known_root.bytes, GL_HASH_SIZE);
+	write_text(out, succession->reason);
+}
+
+bool
+gl_succession_read(GlReader *reader, GlSuccession *succession)
+{
+	GlBytes		root;
+	GlBytes		known_root;
+
+	succession->origin = gl_read_utf8(reader);
+	succession->previous_generation = gl_read_u32(reader);
+	succession->previous_system_identifier = gl_read_u64(reader);
+	succession->generation = gl_read_u32(reader);
+	succession->system_identifier = gl_read_u64(reader);
+	succession->tree_size = gl_read_u64(reader);
+	root = gl_read_bytes(reader, GL_HASH_SIZE);
+	succession->lost_from = gl_read_u64(reader);
+	succession->known_size = gl_read_u64(reader);
+	known_root = gl_read_bytes(reader, GL_HASH_SIZE);
+	succession->reason = gl_read_utf8(reader);
+	if (reader->failed || succession->lost_from > succession->tree_size ||
+		succession->known_size <= succession->lost_from)
+	{
+		reader->failed = true;
+		return false;
+	}
+	memcpy(succession->root.bytes, root.data, GL_HASH_SIZE);
+	memcpy(succession->known_root.bytes, known_root.data, GL_HASH_SIZE);
 	return true;
 }
 

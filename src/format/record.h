@@ -19,6 +19,7 @@ typedef enum GlRecordKind
 	GL_RECORD_KEY = 'K',
 	GL_RECORD_ERASURE = 'E',
 	GL_RECORD_ADOPTION = 'A',
+	GL_RECORD_SUCCESSION = 'L',
 	GL_RECORD_NOTE = 'N'
 } GlRecordKind;
 
@@ -158,6 +159,26 @@ typedef struct GlAdoption
 
 extern void gl_adoption_write(GlBuffer *out, const GlAdoption *adoption);
 extern bool gl_adoption_read(GlReader *reader, GlAdoption *adoption);
+
+/* --- succession --- */
+
+typedef struct GlSuccession
+{
+	GlBytes		origin;			/* of the log that ends */
+	uint32_t	previous_generation;
+	uint64_t	previous_system_identifier;
+	uint32_t	generation;
+	uint64_t	system_identifier;
+	uint64_t	tree_size;		/* what there is of it */
+	GlHash		root;
+	uint64_t	lost_from;		/* at least as far, that is what was signed; not above tree_size */
+	uint64_t	known_size;		/* last known checkpoint: above lost_from */
+	GlHash		known_root;
+	GlBytes		reason;
+} GlSuccession;
+
+extern void gl_succession_write(GlBuffer *out, const GlSuccession *succession);
+extern bool gl_succession_read(GlReader *reader, GlSuccession *succession);
 
 /* --- erasure --- */
 

@@ -16,6 +16,16 @@ CREATE TABLE govledger.ledger (
 	database oid NOT NULL			-- a second database of the same cluster may not continue it either
 );
 
+-- Logs that this one continues after a part of them was lost: what succession records say, one row each.
+CREATE TABLE govledger.former_log (
+	generation integer PRIMARY KEY,	-- with which the next log began
+	origin text NOT NULL COLLATE "C",	-- leaves below tree_size (and not below that of a former log before) have it
+	tree_size bigint NOT NULL,
+	lost_from bigint NOT NULL,		-- signed up to here; leaves [lost_from, known_size) of that log are lost
+	known_size bigint NOT NULL,		-- last known checkpoint
+	known_root bytea NOT NULL
+);
+
 CREATE TABLE govledger.ledger_table (
 	table_id integer PRIMARY KEY,
 	visibility text NOT NULL CHECK (visibility IN ('private', 'peers', 'public')),
@@ -29,7 +39,7 @@ CREATE SEQUENCE govledger.table_id_seq AS integer;
 
 -- Relation 0 is the table itself, others are its partitions; a removed one keeps its number and name.
 CREATE TABLE govledger.ledger_relation (
-	table_id integer NOT NULL REFERENCES govledger.ledger_table,
+	table_id integer NOT NULL,
 	relation_id integer NOT NULL,
 	relation regclass,				-- NULL when removed or unprotected
 	schema_name name NOT NULL,
@@ -39,7 +49,7 @@ CREATE TABLE govledger.ledger_relation (
 CREATE UNIQUE INDEX ledger_relation_relation_idx ON govledger.ledger_relation (relation);
 
 CREATE TABLE govledger.ledger_column (
-	table_id integer NOT NULL REFERENCES govledger.ledger_table,
+	table_id integer NOT NULL,
 	column_id integer NOT NULL,
 	attribute_number smallint NOT NULL,	-- of relation 0, to tell a rename from a drop and an add
 	column_name name NOT NULL,
@@ -127,7 +137,7 @@ CREATE TABLE govledger.tile (
 ALTER TABLE govledger.tile ALTER COLUMN hashes SET STORAGE EXTERNAL;
 
 CREATE TABLE govledger.checkpoint (
-	tree_size bigint PRIMARY KEY REFERENCES govledger.seal (tree_size),
+	tree_size bigint PRIMARY KEY,	-- of the seal it signs
 	signed_at timestamptz NOT NULL,
 	key_id bigint NOT NULL,
 	note text NOT NULL COLLATE "C"	-- C2SP signed note
@@ -140,6 +150,22 @@ CREATE TABLE govledger.signing_key (
 	replaced_at timestamptz
 );
 
+/*
+ * Rows of the log stay as they were inserted. So vacuum freezes them the first time it comes (no page is written again for the sake of
+ * old transaction ids), and comes after 2 % of new rows instead of 20 %, in small steps. TOAST tables follow.
+ */
+DO $$
+DECLARE
+	log_table text;
+BEGIN
+	FOREACH log_table IN ARRAY ARRAY['context', 'entry', 'record_chunk', 'personal', 'leaf', 'seal', 'tile', 'checkpoint']
+	LOOP
+		EXECUTE format('ALTER TABLE govledger.%I SET (autovacuum_freeze_min_age = 0, '
+			'autovacuum_vacuum_insert_threshold = 10000, autovacuum_vacuum_insert_scale_factor = 0.02)', log_table);
+	END LOOP;
+END
+$$;
+
 -- What the sealer last said; one row, not part of the log.
 CREATE TABLE govledger.sealer_state (
 	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -149,8 +175,12 @@ CREATE TABLE govledger.sealer_state (
 );
 INSERT INTO govledger.sealer_state DEFAULT VALUES;
 
--- Everything but sealer_state is data that a dump must carry.
+/*
+ * Everything but sealer_state is data that a dump must carry. No foreign keys between these tables: a parallel pg_restore does not
+ * know in which order the data of extensions must come. verify checks what they would.
+ */
 SELECT pg_extension_config_dump('govledger.ledger', '');
+SELECT pg_extension_config_dump('govledger.former_log', '');
 SELECT pg_extension_config_dump('govledger.ledger_table', '');
 SELECT pg_extension_config_dump('govledger.table_id_seq', '');
 SELECT pg_extension_config_dump('govledger.ledger_relation', '');

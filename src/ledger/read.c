@@ -22,6 +22,7 @@
 
 #include "core/catalog.h"
 #include "format/record.h"
+#include "ledger/access.h"
 #include "ledger/rows.h"
 #include "ledger/table.h"
 
@@ -34,22 +35,33 @@ typedef struct GlEntryReader
 	Datum		transaction_id;
 	Datum		generation;
 	uint64		number;			/* of the next record */
-	List	   *tables;			/* of GlLedgerTable *, those met so far */
+	List	   *tables;			/* of GlReaderTable *, those met so far */
 	MemoryContext row_memory;
 } GlEntryReader;
 
-static GlLedgerTable *
+typedef struct GlReaderTable
+{
+	GlLedgerTable *ledger;
+	GlAccess   *access;
+} GlReaderTable;
+
+static const GlReaderTable *
 gl_reader_table(GlEntryReader *reader, int table_id)
 {
 	MemoryContext old;
 	ListCell   *cell;
-	GlLedgerTable *table;
+	GlReaderTable *table;
 
 	foreach(cell, reader->tables)
-		if (((GlLedgerTable *) lfirst(cell))->table_id == table_id)
-			return lfirst(cell);
+	{
+		table = lfirst(cell);
+		if (table->ledger->table_id == table_id)
+			return table;
+	}
 	old = MemoryContextSwitchTo(reader->result->econtext->ecxt_per_query_memory);
-	table = gl_ledger_table_load(table_id);
+	table = palloc(sizeof(GlReaderTable));
+	table->ledger = gl_ledger_table_load(table_id);
+	table->access = gl_access_open(table->ledger);
 	reader->tables = lappend(reader->tables, table);
 	MemoryContextSwitchTo(old);
 	return table;
@@ -107,20 +119,32 @@ gl_find_personal(GlBytes stored, uint64 column_id, bool old, GlPersonalValue *va
 }
 
 static void
-gl_append_field(StringInfo json, const GlLedgerTable *table, const GlField *field, GlBytes personal, bool old)
+gl_append_name(StringInfo json, const char *name)
+{
+	if (json->data[json->len - 1] != '{')
+		appendStringInfoChar(json, ',');
+	escape_json(json, name);
+	appendStringInfoChar(json, ':');
+}
+
+static void
+gl_append_field(StringInfo json, const GlReaderTable *table, const GlField *field, GlBytes personal, bool old)
 {
 	const GlLedgerColumn *column = NULL;
 	ListCell   *cell;
 	GlPersonalValue value;
+	bool		readable;
 
-	foreach(cell, table->columns)
+	foreach(cell, table->ledger->columns)
 		if (((GlLedgerColumn *) lfirst(cell))->column_id == (int64) field->column_id)
 			column = lfirst(cell);
-	if (json->data[json->len - 1] != '{')
-		appendStringInfoChar(json, ',');
-	escape_json(json, column != NULL ? column->name : psprintf("column " UINT64_FORMAT, field->column_id));
-	appendStringInfoChar(json, ':');
-	if (field->is_null)
+	readable = gl_access_column(table->access, column);
+	if (!readable && !old)
+		return;					/* gl_append_withheld says it for all of them */
+	gl_append_name(json, column != NULL ? column->name : psprintf("column " UINT64_FORMAT, field->column_id));
+	if (!readable)
+		escape_json(json, gl_access_withheld(table->access));
+	else if (field->is_null)
 		appendStringInfoString(json, "null");
 	else if (!field->is_personal)
 		escape_json(json, gl_printable(field->value, column != NULL && strcmp(column->type_name, "bytea") == 0));
@@ -132,9 +156,26 @@ gl_append_field(StringInfo json, const GlLedgerTable *table, const GlField *fiel
 		escape_json(json, gl_printable(value.value, column != NULL && strcmp(column->type_name, "bytea") == 0));
 }
 
+/* Every column that the caller may not read, NULL or not: an image leaves NULLs out, and even that is not for everybody. */
+static void
+gl_append_withheld(StringInfo json, const GlReaderTable *table)
+{
+	ListCell   *cell;
+
+	foreach(cell, table->ledger->columns)
+	{
+		const GlLedgerColumn *column = lfirst(cell);
+
+		if (column->dropped || gl_access_column(table->access, column))
+			continue;
+		gl_append_name(json, column->name);
+		escape_json(json, gl_access_withheld(table->access));
+	}
+}
+
 /* An image or a list of changes as a JSON object of column names and texts. */
 static Datum
-gl_fields_json(GlReader *body, const GlLedgerTable *table, GlBytes personal, bool changes)
+gl_fields_json(GlReader *body, const GlReaderTable *table, GlBytes personal, bool changes)
 {
 	StringInfoData json;
 	GlFieldReader fields;
@@ -145,6 +186,8 @@ gl_fields_json(GlReader *body, const GlLedgerTable *table, GlBytes personal, boo
 	gl_fields_begin(&fields, body, changes);
 	while (gl_fields_next(&fields, &field))
 		gl_append_field(&json, table, &field, personal, changes);
+	if (!changes)
+		gl_append_withheld(&json, table);
 	appendStringInfoChar(&json, '}');
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 }
@@ -172,6 +215,8 @@ gl_kind_name(uint8_t kind)
 			return "erasure";
 		case GL_RECORD_ADOPTION:
 			return "adoption";
+		case GL_RECORD_SUCCESSION:
+			return "succession";
 		case GL_RECORD_NOTE:
 			return "note";
 	}
@@ -220,9 +265,9 @@ gl_reader_put(GlEntryReader *reader, GlBytes bytes)
 	gl_reader_init(&body, record.body.data, record.body.length);
 	if (record.table_id != 0)
 	{
-		GlLedgerTable *table = gl_reader_table(reader, (int) record.table_id);
+		const GlReaderTable *table = gl_reader_table(reader, (int) record.table_id);
 
-		values[2] = gl_record_relation(table, record.relation_id);
+		values[2] = gl_record_relation(table->ledger, record.relation_id);
 		nulls[2] = false;
 		if (gl_kind_has_image(record.kind))
 		{

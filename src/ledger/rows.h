@@ -17,6 +17,17 @@ enum
 
 enum
 {
+	Anum_gl_former_log_generation = 1,
+	Anum_gl_former_log_origin,
+	Anum_gl_former_log_tree_size,
+	Anum_gl_former_log_lost_from,
+	Anum_gl_former_log_known_size,
+	Anum_gl_former_log_known_root,
+	Natts_gl_former_log = Anum_gl_former_log_known_root
+};
+
+enum
+{
 	Anum_gl_ledger_table_table_id = 1,
 	Anum_gl_ledger_table_visibility,
 	Anum_gl_ledger_table_append_only,

@@ -168,5 +168,6 @@ gl_ledger_require_ours(const GlLedgerState *state)
 			 errdetail("The log was written by database %u of the cluster with system identifier " UINT64_FORMAT
 					   "; this is database %u of " UINT64_FORMAT ": a restored dump or a copy.",
 					   state->database, state->system_identifier, MyDatabaseId, GetSystemIdentifier()),
-			 errhint("If this database shall continue the log, run SELECT govledger.adopt('reason').")));
+			 errhint("If this database shall continue the log, run SELECT govledger.adopt('reason'); if signed entries are lost for "
+					 "good, SELECT govledger.start_successor('reason').")));
 }

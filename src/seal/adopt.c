@@ -14,6 +14,7 @@
 
 #include "capture/capture.h"
 #include "core/catalog.h"
+#include "core/version.h"
 #include "ledger/state.h"
 #include "seal/rows.h"
 
@@ -22,6 +23,7 @@ PG_FUNCTION_INFO_V1(gl_adopt);
 static void
 gl_adopt_check(const GlLedgerState *state, const char *reason)
 {
+	gl_version_require_current();
 	if (RecoveryInProgress())
 		ereport(ERROR,
 				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),

@@ -7,6 +7,7 @@
 #include "catalog/pg_type.h"
 #include "utils/timestamp.h"
 
+#include "core/clock.h"
 #include "seal/query.h"
 #include "seal/settings.h"
 
@@ -30,14 +31,29 @@ gl_oldest_unsigned_seal(void)
 	return gl_query_read(&query, &value, 1) == 0 ? 0 : DatumGetTimestampTz(gl_query_value(0, 1));
 }
 
+/* What waits, and how long this process has seen it wait: a clock that was set back makes the time of day useless. */
+typedef struct GlAlarm
+{
+	const char *message;
+	TimestampTz since;			/* 0: nothing waits */
+	int64		seen;			/* by gl_clock() */
+} GlAlarm;
+
 /* True if it was worth a warning. */
 static bool
-gl_alarm(TimestampTz since, const char *message)
+gl_alarm(GlAlarm *alarm, TimestampTz since)
 {
-	if (since == 0 || !TimestampDifferenceExceeds(since, GetCurrentTimestamp(), gl_setting_alarm_after * 1000))
+	int64		limit = gl_setting_alarm_after * INT64CONST(1000);
+
+	if (since != alarm->since)
+	{
+		alarm->since = since;
+		alarm->seen = gl_clock();
+	}
+	if (since == 0 || (GetCurrentTimestamp() - since < limit * 1000 && gl_clock() - alarm->seen < limit))
 		return false;
 	ereport(WARNING,
-			(errmsg("govledger: %s since %s", message, timestamptz_to_str(since)),
+			(errmsg("govledger: %s since %s", alarm->message, timestamptz_to_str(since)),
 			 errhint("SELECT * FROM govledger.status shows the reason.")));
 	return true;
 }
@@ -45,8 +61,10 @@ gl_alarm(TimestampTz since, const char *message)
 void
 gl_alarm_step(void)
 {
-	static TimestampTz next_look = 0;
-	TimestampTz now = GetCurrentTimestamp();
+	static GlAlarm unsealed = {.message = "entries are waiting to be sealed"};
+	static GlAlarm unsigned_seals = {.message = "seals are waiting to be signed"};
+	static int64 next_look = 0;
+	int64		now = gl_clock();
 	TimestampTz oldest_entry;
 	GlSealRow	seal;
 	bool		warned;
@@ -56,13 +74,13 @@ gl_alarm_step(void)
 	gl_step_snapshot();
 	gl_seal_latest(&seal);
 	(void) gl_candidates_count(&seal, GL_ALARM_ENTRIES, &oldest_entry);
-	warned = gl_alarm(oldest_entry, "entries are waiting to be sealed");
+	warned = gl_alarm(&unsealed, oldest_entry);
 	/* without any key nobody waits for a signature */
 	if (gl_registered_key() != 0 || *gl_setting_signing_key != '\0')
-		warned |= gl_alarm(gl_oldest_unsigned_seal(), "seals are waiting to be signed");
+		warned |= gl_alarm(&unsigned_seals, gl_oldest_unsigned_seal());
 	gl_step_commit();
 
 	/* look often enough to be in time, repeat rarely enough to be read */
-	next_look = TimestampTzPlusMilliseconds(now, warned ? gl_setting_alarm_after * INT64CONST(1000) :
-											Max(gl_setting_alarm_after * INT64CONST(100), 200));
+	next_look = now + (warned ? gl_setting_alarm_after * INT64CONST(1000) :
+					   Max(gl_setting_alarm_after * INT64CONST(100), 200));
 }

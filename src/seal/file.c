@@ -28,10 +28,19 @@ gl_file_replace(const char *path, const char *temporary, const char *content, mo
 	/* fchmod: whatever the umask is */
 	if (fd < 0 || write(fd, content, length) != length || fchmod(fd, mode) != 0 || pg_fsync(fd) != 0 ||
 		CloseTransientFile(fd) != 0 || rename(temporary, path) != 0)
+	{
+		int			reason = errno;
+
+		/* half a file takes room where there is none */
+		(void) unlink(temporary);
+		errno = reason;
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not write %s file \"%s\": %m", what, path),
+				 reason == ENOSPC || reason == EDQUOT ?
+				 errhint("Check free disk space.") :
 				 errhint("The user that runs the server must be able to create files in that directory.")));
+	}
 	get_parent_directory(directory);
 	(void) fsync_fname_ext(directory, true, false, ERROR);
 	pfree(directory);

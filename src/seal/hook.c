@@ -13,14 +13,13 @@
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "miscadmin.h"
-#include "tcop/utility.h"
+#include "nodes/parsenodes.h"
 #include "utils/acl.h"
 
 #include "core/catalog.h"
+#include "core/utility.h"
 #include "core/xact.h"
 #include "seal/shared.h"
-
-static ProcessUtility_hook_type gl_next_utility = NULL;
 
 /* told to the launcher when the transaction commits */
 static bool gl_extension_created = false;
@@ -43,21 +42,21 @@ gl_find_option(List *options, const char *name)
 
 /* The database nobody may be connected to while this command runs; NULL if there is none. */
 static const char *
-gl_command_database(Node *command)
+gl_command_database(const Node *command)
 {
 	DefElem    *option;
 
 	switch (nodeTag(command))
 	{
 		case T_DropdbStmt:
-			return ((DropdbStmt *) command)->dbname;
+			return ((const DropdbStmt *) command)->dbname;
 		case T_RenameStmt:
-			return ((RenameStmt *) command)->renameType == OBJECT_DATABASE ? ((RenameStmt *) command)->subname : NULL;
+			return ((const RenameStmt *) command)->renameType == OBJECT_DATABASE ? ((const RenameStmt *) command)->subname : NULL;
 		case T_AlterDatabaseStmt:
-			option = gl_find_option(((AlterDatabaseStmt *) command)->options, "tablespace");
-			return option != NULL ? ((AlterDatabaseStmt *) command)->dbname : NULL;
+			option = gl_find_option(((const AlterDatabaseStmt *) command)->options, "tablespace");
+			return option != NULL ? ((const AlterDatabaseStmt *) command)->dbname : NULL;
 		case T_CreatedbStmt:
-			option = gl_find_option(((CreatedbStmt *) command)->options, "template");
+			option = gl_find_option(((const CreatedbStmt *) command)->options, "template");
 			return option != NULL && option->arg != NULL ? defGetString(option) : NULL;
 		default:
 			return NULL;
@@ -65,15 +64,10 @@ gl_command_database(Node *command)
 }
 
 static void
-gl_utility(PlannedStmt *statement, const char *query, bool read_only_tree, ProcessUtilityContext context,
-		   ParamListInfo parameters, QueryEnvironment *environment, DestReceiver *destination, QueryCompletion *completion)
+gl_before_command(const Node *command)
 {
-	ProcessUtility_hook_type next = gl_next_utility != NULL ? gl_next_utility : standard_ProcessUtility;
-	const char *name = gl_command_database(statement->utilityStmt);
+	const char *name = gl_command_database(command);
 	Oid			database = name != NULL ? get_database_oid(name, true) : InvalidOid;
-	/* asked now: a command may free its own tree */
-	bool		creates_extension = IsA(statement->utilityStmt, CreateExtensionStmt);
-	bool		creates_database = IsA(statement->utilityStmt, CreatedbStmt);
 
 	/* what the command is refused for anyway stops no sealer */
 	if (OidIsValid(database) && database != MyDatabaseId && gl_owns_database(database))
@@ -82,12 +76,16 @@ gl_utility(PlannedStmt *statement, const char *query, bool read_only_tree, Proce
 		gl_blocked[gl_blocked_count++] = database;
 		gl_database_wait_stopped(database);
 	}
-	next(statement, query, read_only_tree, context, parameters, environment, destination, completion);
+}
 
+static void
+gl_after_command(NodeTag command)
+{
 	/* another extension that requires ours may have brought it along */
-	if (creates_extension && OidIsValid(gl_extension_oid()))
+	if (command == T_CreateExtensionStmt && OidIsValid(gl_extension_oid()))
 		gl_extension_created = true;
-	gl_database_created |= creates_database;
+	if (command == T_CreatedbStmt)
+		gl_database_created = true;
 }
 
 static void
@@ -107,8 +105,8 @@ void
 gl_hook_init(void)
 {
 	static const GlXactHooks hooks = {.end = gl_transaction_end};
+	static const GlUtilityHooks commands = {.before = gl_before_command, .after = gl_after_command};
 
-	gl_next_utility = ProcessUtility_hook;
-	ProcessUtility_hook = gl_utility;
+	gl_utility_register(&commands);
 	gl_xact_register(&hooks);
 }

@@ -24,8 +24,8 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
+#include "core/clock.h"
 #include "seal/settings.h"
 #include "seal/shared.h"
 
@@ -46,11 +46,12 @@ typedef struct GlDatabase
 	bool		asked;			/* an event came while one ran that may be about to leave */
 	bool		present;		/* in the last look at the list */
 	int			failures;
-	TimestampTz next_start;
-	TimestampTz started;
+	int64		next_start;		/* this and the next by gl_clock() */
+	int64		started;
 } GlDatabase;
 
 static List *gl_databases = NIL;	/* in TopMemoryContext */
+static int64 gl_no_worker_warned = 0;	/* by gl_clock() */
 
 void
 gl_launcher_register(void)
@@ -131,7 +132,7 @@ gl_look_at_databases(void)
 static void
 gl_reap(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	int64		now = gl_clock();
 	GlExitReason reason;
 	Oid			oid;
 
@@ -143,28 +144,44 @@ gl_reap(void)
 		database->wanted = reason != GL_EXIT_NOT_WANTED || database->asked;
 		database->asked = false;
 		database->next_start = now;
-		if (reason != GL_EXIT_FAILED ||
-			TimestampDifferenceExceeds(database->started, now, GL_WELL_AFTER))
+		if (reason != GL_EXIT_FAILED || now - database->started > GL_WELL_AFTER)
 			database->failures = 0;
 		if (reason == GL_EXIT_FAILED)
 		{
 			int64		pause = (int64) GL_BACKOFF_FIRST << Min(database->failures, 10);
 
-			database->next_start = TimestampTzPlusMilliseconds(now, Min(pause, GL_BACKOFF_LAST));
+			database->next_start = now + Min(pause, GL_BACKOFF_LAST);
 			database->failures++;
 		}
 	}
 }
 
+/* All background worker slots are taken: say so now, and again after each govledger.alarm_after while it lasts. */
+static void
+gl_no_worker(void)
+{
+	int64		now = gl_clock();
+
+	gl_launcher_out_of_workers(true);
+	if (gl_no_worker_warned != 0 &&
+		(gl_setting_alarm_after == 0 || now - gl_no_worker_warned < gl_setting_alarm_after * INT64CONST(1000)))
+		return;
+	gl_no_worker_warned = now;
+	ereport(WARNING,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("govledger could not start a sealer: out of background worker slots"),
+			 errdetail("Entries of some databases are not sealed; this is tried again."),
+			 errhint("You might need to increase max_worker_processes.")));
+}
+
 static void
 gl_start_worker(GlDatabase *database)
 {
-	static bool warned = false;
 	BackgroundWorker worker;
 	GlWorkerExtra extra;
 	int			slot;
 
-	database->next_start = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), GL_SLOT_RETRY);
+	database->next_start = gl_clock() + GL_SLOT_RETRY;
 	slot = gl_slot_reserve(database->oid, &extra.generation);
 	if (slot < 0)
 	{
@@ -188,25 +205,35 @@ gl_start_worker(GlDatabase *database)
 	if (RegisterDynamicBackgroundWorker(&worker, NULL))
 	{
 		database->wanted = false;
-		database->started = GetCurrentTimestamp();
-		warned = false;
+		database->started = gl_clock();
+		if (gl_no_worker_warned != 0)
+			ereport(LOG, (errmsg("govledger found a background worker slot again")));
+		gl_no_worker_warned = 0;
+		gl_launcher_out_of_workers(false);
 		return;
 	}
 	gl_slot_cancel(slot, extra.generation);
-	if (!warned)
+	gl_no_worker();
+}
+
+/* A sealer that is held up (by a lock, a standby, a disk) cannot say so itself. */
+static void
+gl_warn_overdue(void)
+{
+	GlSealerCondition condition;
+
+	while (gl_setting_alarm_after > 0 && gl_sealer_overdue(gl_setting_alarm_after * INT64CONST(1000), &condition))
 		ereport(WARNING,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("govledger could not start a sealer: out of background worker slots"),
-				 errdetail("Entries of some databases are not sealed; this is tried again."),
-				 errhint("You might need to increase max_worker_processes.")));
-	warned = true;
+				(errmsg("govledger: the sealer of database %u (PID %d) has tried to %s for " INT64_FORMAT " s",
+						condition.database, (int) condition.pid, condition.busy_with, condition.busy_for / 1000),
+				 errhint("See wait_event in pg_stat_activity, and pg_locks: it may wait for a lock, a synchronous standby or a disk.")));
 }
 
 /* Start what is due; returns the milliseconds until something is due again. */
 static long
 gl_start_workers(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	int64		now = gl_clock();
 	long		pause = GL_LOOK_INTERVAL;
 	ListCell   *cell;
 
@@ -220,7 +247,7 @@ gl_start_workers(void)
 		if (database->wanted && database->next_start <= now)
 			gl_start_worker(database);
 		if (database->wanted)
-			pause = Min(pause, Max(TimestampDifferenceMilliseconds(now, database->next_start), 1));
+			pause = Min(pause, Max((long) (database->next_start - now), 1));
 	}
 	return pause;
 }
@@ -269,7 +296,7 @@ gl_launcher_reload(void)
 void
 gl_launcher_main(Datum argument)
 {
-	TimestampTz next_look = 0;
+	int64		next_look = 0;
 	uint32		wait_event = gl_wait_event("GovledgerLauncherMain");
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -289,12 +316,15 @@ gl_launcher_main(Datum argument)
 			next_look = 0;
 		}
 		gl_reap();
-		if (gl_take_requests() || next_look <= GetCurrentTimestamp())
+		if (gl_take_requests() || next_look <= gl_clock())
 		{
 			gl_look_at_databases();
-			next_look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), GL_LOOK_INTERVAL);
+			next_look = gl_clock() + GL_LOOK_INTERVAL;
 		}
 		pause = gl_start_workers();
+		gl_warn_overdue();
+		if (gl_setting_alarm_after > 0)
+			pause = Min(pause, Max(gl_setting_alarm_after * 500L, 200L));
 		pgstat_report_activity(STATE_IDLE, NULL);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, pause, wait_event);
 		ResetLatch(MyLatch);

@@ -80,6 +80,11 @@ gl_query_pin_settings(void)
 		{"default_transaction_deferrable", "off"},
 		{"lock_timeout", "0"},
 		{"statement_timeout", "0"},
+#ifdef GL_TRANSACTION_TIMEOUT
+		{GL_TRANSACTION_TIMEOUT, "0"},
+#endif
+		/* a large block is sorted on disk, or it can never be sealed */
+		{"temp_file_limit", "-1"},
 		{"row_security", "off"},
 		{"jit", "off"},
 		{"max_parallel_workers_per_gather", "0"},

@@ -15,19 +15,48 @@
 
 GlKeyPhase	gl_key_phase = GL_KEY_UNKNOWN;
 
-/* A key, once registered, stays registered or is replaced: this is never false again. */
+/* A key, once registered, stays registered or is replaced; a worker starts anew when another log begins. */
 static bool gl_some_key_registered = false;
 
 uint32
 gl_registered_key(void)
 {
 	static GlQuery query = {
-		.text = "SELECT key_id FROM govledger.signing_key WHERE replaced_at IS NULL ORDER BY registered_at DESC LIMIT 1"
+		.text = "SELECT k.key_id FROM govledger.signing_key k LEFT JOIN govledger.ledger l ON true "
+		"WHERE k.replaced_at IS NULL AND (l.origin IS NULL OR starts_with(k.verifier_key, l.origin || '+')) "
+		"ORDER BY k.registered_at DESC LIMIT 1"
 	};
 
 	if (gl_query_read(&query, NULL, 1) == 0)
 		return 0;
 	return (uint32) DatumGetInt64(gl_query_value(0, 1));
+}
+
+/* The last key of the former log, if no key of this one replaced it; 0 if there is none. `origin` gets its log. */
+static uint32
+gl_former_key(char origin[GL_ORIGIN_MAX_SIZE + 1])
+{
+	static GlQuery query = {
+		.text = "SELECT key_id, split_part(verifier_key, '+', 1) FROM govledger.signing_key WHERE replaced_at IS NULL "
+		"ORDER BY registered_at DESC LIMIT 1"
+	};
+
+	if (gl_query_read(&query, NULL, 1) == 0)
+		return 0;
+	strlcpy(origin, TextDatumGetCString(gl_query_value(0, 2)), GL_ORIGIN_MAX_SIZE + 1);
+	return (uint32) DatumGetInt64(gl_query_value(0, 1));
+}
+
+/* The first key of a log. In a successor, the former log's key vouches for it if it is the same one, and so at hand. */
+static void
+gl_key_first(const char *origin, GlKey *key)
+{
+	char		former_origin[GL_ORIGIN_MAX_SIZE + 1];
+	uint32		former = gl_former_key(former_origin);
+	bool		same = former != 0 && gl_key_id_for(key, former_origin) == former;
+
+	gl_ledger_state_pin_origin(origin);
+	gl_key_change(origin, key, same ? key : NULL, former, former != 0 ? "first key of the successor" : "first key");
 }
 
 bool
@@ -130,8 +159,7 @@ gl_register_step(void)
 		gl_key_phase = GL_KEY_OPENING;
 		key = gl_key_open(gl_setting_signing_key);
 		gl_key_phase = GL_KEY_COMPARING;
-		gl_ledger_state_pin_origin(origin);
-		gl_key_change(origin, key, NULL, 0, "first key");
+		gl_key_first(origin, key);
 	}
 	gl_step_commit();
 	gl_some_key_registered = true;

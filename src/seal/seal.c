@@ -197,6 +197,7 @@ gl_block_write(GlBlock *block, const GlSealRow *last, uint32 key_id)
 		gl_seal_insert(&seal, last, snapshot);
 		block->result->sealed = true;
 		block->result->height = seal.height;
+		block->result->clock_behind = Max(seal.time - gl_unix_time(GetCurrentTimestamp()), 0);
 		block->result->tree_size = gl_tree_edge()->size;
 	}
 	gl_tree_end();

@@ -39,9 +39,19 @@ CREATE FUNCTION govledger.adopt(reason text) RETURNS integer
 COMMENT ON FUNCTION govledger.adopt(text) IS
 	'let this cluster continue a log that another cluster wrote (after a restore); returns the new generation';
 
+CREATE FUNCTION govledger.start_successor(reason text, last_checkpoint text DEFAULT NULL, origin text DEFAULT NULL)
+	RETURNS text
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
+	AS 'MODULE_PATHNAME', 'gl_start_successor';
+COMMENT ON FUNCTION govledger.start_successor(text, text, text) IS
+	'a signed part of the log is lost for good: begin a new log that says so and continues this one; returns its origin';
+
 REVOKE ALL ON FUNCTION govledger.seal(), govledger.wait_sealed(interval), govledger.generate_key(text),
-	govledger.rotate_key(text, text, boolean), govledger.adopt(text) FROM PUBLIC;
+	govledger.rotate_key(text, text, boolean), govledger.adopt(text),
+	govledger.start_successor(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION govledger.seal(), govledger.generate_key(text), govledger.rotate_key(text, text, boolean),
-	govledger.adopt(text) TO govledger_admin;
+	govledger.adopt(text), govledger.start_successor(text, text, text) TO govledger_admin;
 -- Any application may wait for its own commit: it learns nothing but that sealing goes on.
 GRANT EXECUTE ON FUNCTION govledger.wait_sealed(interval) TO PUBLIC;

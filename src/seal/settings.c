@@ -14,6 +14,8 @@
 #include "utils/memutils.h"
 #include "utils/varlena.h"
 
+#include "ledger/former.h"
+
 char	   *gl_setting_origin = NULL;
 char	   *gl_setting_signing_key = NULL;
 char	   *gl_setting_signer_state_file = NULL;
@@ -144,7 +146,8 @@ gl_setting_covers_database(const char *database_name)
 void
 gl_effective_origin(const GlLedgerState *state, char origin[GL_ORIGIN_MAX_SIZE + 1])
 {
-	if (state->has_origin && *gl_setting_origin != '\0' && strcmp(state->origin, gl_setting_origin) != 0)
+	if (state->has_origin && *gl_setting_origin != '\0' && strcmp(state->origin, gl_setting_origin) != 0 &&
+		gl_former_log_find(gl_former_logs(NULL), gl_setting_origin) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("govledger.origin was changed after the first seal"),

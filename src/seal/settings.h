@@ -28,7 +28,7 @@ extern const char *gl_key_uri_path(const char *uri);
 
 /*
  * The origin of this ledger: the pinned one, else the configured one, else the default. Error if another one is
- * configured than is pinned.
+ * configured than is pinned, unless it is that of a former log: the setting need not change with start_successor().
  */
 extern void gl_effective_origin(const GlLedgerState *state, char origin[GL_ORIGIN_MAX_SIZE + 1]);
 

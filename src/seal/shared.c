@@ -13,7 +13,8 @@
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
-#include "utils/timestamp.h"
+
+#include "core/clock.h"
 
 #define GL_SHARED_NAME "govledger sealers"
 #define GL_REQUESTS 64
@@ -36,7 +37,10 @@ typedef struct GlSealerSlot
 	Oid			database;
 	uint32		generation;		/* a worker with another one came too late */
 	pid_t		pid;
-	TimestampTz since;
+	int64		since;			/* this and the next two by gl_clock() */
+	int64		busy_since;		/* with what it does now; 0 if it does nothing */
+	int64		warned;			/* of that */
+	char		busy_with[GL_BUSY_SIZE];
 	GlExitReason exit_reason;
 } GlSealerSlot;
 
@@ -44,6 +48,7 @@ typedef struct GlSealShared
 {
 	LWLock	   *lock;			/* protects all but the condition variable */
 	Latch	   *launcher_latch;
+	bool		out_of_workers; /* the launcher wants to start one and cannot */
 	bool		look_at_all;
 	int			request_count;
 	Oid			requests[GL_REQUESTS];
@@ -173,7 +178,8 @@ gl_slot_reserve(Oid database, uint32 *generation)
 		slot->database = database;
 		slot->generation = *generation = ++gl_shared->last_generation;
 		slot->pid = 0;
-		slot->since = GetCurrentTimestamp();
+		slot->since = gl_clock();
+		slot->busy_since = 0;
 		slot->exit_reason = GL_EXIT_FAILED;
 	}
 	LWLockRelease(gl_shared->lock);
@@ -214,7 +220,7 @@ gl_slot_attach(int slot, uint32 generation, Oid *database)
 	{
 		gl_shared->slots[slot].state = GL_SLOT_LOOKING;
 		gl_shared->slots[slot].pid = MyProcPid;
-		gl_shared->slots[slot].since = GetCurrentTimestamp();
+		gl_shared->slots[slot].since = gl_clock();
 		gl_my_slot = slot;
 	}
 	LWLockRelease(gl_shared->lock);
@@ -274,13 +280,13 @@ gl_slot_reap(Oid *database, GlExitReason *reason)
 void
 gl_slots_expire(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	int64		now = gl_clock();
 	int			i;
 
 	LWLockAcquire(gl_shared->lock, LW_EXCLUSIVE);
 	for (i = 0; i < gl_shared->slot_count; i++)
 		if (gl_shared->slots[i].state == GL_SLOT_STARTING &&
-			TimestampDifferenceExceeds(gl_shared->slots[i].since, now, GL_START_SECONDS * 1000))
+			now - gl_shared->slots[i].since > GL_START_SECONDS * 1000)
 			gl_shared->slots[i].state = GL_SLOT_EXITED;
 	LWLockRelease(gl_shared->lock);
 }
@@ -307,6 +313,76 @@ gl_slot_taken(Oid database)
 	taken = gl_slot_of(database) != NULL;
 	LWLockRelease(gl_shared->lock);
 	return taken;
+}
+
+/* --- what stands in the way --- */
+
+void
+gl_slot_busy(const char *what)
+{
+	LWLockAcquire(gl_shared->lock, LW_EXCLUSIVE);
+	Assert(gl_shared->slots[gl_my_slot].pid == MyProcPid);
+	gl_shared->slots[gl_my_slot].busy_since = what != NULL ? gl_clock() : 0;
+	gl_shared->slots[gl_my_slot].warned = gl_shared->slots[gl_my_slot].busy_since;
+	strlcpy(gl_shared->slots[gl_my_slot].busy_with, what != NULL ? what : "", GL_BUSY_SIZE);
+	LWLockRelease(gl_shared->lock);
+}
+
+static void
+gl_condition_of_slot(const GlSealerSlot *slot, int64 now, GlSealerCondition *condition)
+{
+	condition->phase = slot->state == GL_SLOT_RUNNING ? GL_SEALER_RUNS : GL_SEALER_STARTS;
+	condition->database = slot->database;
+	condition->pid = slot->pid;
+	condition->busy_for = slot->busy_since != 0 ? now - slot->busy_since : 0;
+	strlcpy(condition->busy_with, slot->busy_with, GL_BUSY_SIZE);
+}
+
+void
+gl_sealer_condition(Oid database, GlSealerCondition *condition)
+{
+	GlSealerSlot *slot;
+
+	memset(condition, 0, sizeof(*condition));
+	LWLockAcquire(gl_shared->lock, LW_SHARED);
+	slot = gl_slot_of(database);
+	if (slot != NULL)
+		gl_condition_of_slot(slot, gl_clock(), condition);
+	else if (gl_shared->launcher_latch == NULL)
+		condition->phase = GL_SEALER_NO_LAUNCHER;
+	else if (gl_shared->out_of_workers)
+		condition->phase = GL_SEALER_NO_WORKER;
+	LWLockRelease(gl_shared->lock);
+}
+
+bool
+gl_sealer_overdue(int64 limit, GlSealerCondition *condition)
+{
+	int64		now = gl_clock();
+	bool		found = false;
+	int			i;
+
+	LWLockAcquire(gl_shared->lock, LW_EXCLUSIVE);
+	for (i = 0; i < gl_shared->slot_count && !found; i++)
+	{
+		GlSealerSlot *slot = &gl_shared->slots[i];
+
+		if (slot->state != GL_SLOT_RUNNING || slot->busy_since == 0 || now - slot->warned < limit)
+			continue;
+		slot->warned = now;
+		gl_condition_of_slot(slot, now, condition);
+		found = true;
+	}
+	LWLockRelease(gl_shared->lock);
+	return found;
+}
+
+void
+gl_launcher_out_of_workers(bool out)
+{
+	LWLockAcquire(gl_shared->lock, LW_EXCLUSIVE);
+	gl_shared->out_of_workers = out;
+	LWLockRelease(gl_shared->lock);
 }
 
 /* --- events for the launcher --- */

@@ -7,7 +7,6 @@
 #define GL_SEAL_SHARED_H
 
 #include "core/compat.h"
-#include "datatype/timestamp.h"
 
 /* Ask for the memory; while shared_preload_libraries is processed. */
 extern void gl_shared_init(void);
@@ -42,6 +41,35 @@ extern void gl_slots_expire(void);
 extern bool gl_sealer_runs(Oid database);
 /* Has it a slot, whatever its state? */
 extern bool gl_slot_taken(Oid database);
+
+/* --- what stands in the way --- */
+
+#define GL_BUSY_SIZE 64
+
+typedef enum GlSealerPhase
+{
+	GL_SEALER_AWAY,				/* not wanted, or it failed and is started again later */
+	GL_SEALER_NO_LAUNCHER,		/* nobody is there to start it */
+	GL_SEALER_NO_WORKER,		/* the launcher finds no free background worker slot */
+	GL_SEALER_STARTS,
+	GL_SEALER_RUNS
+} GlSealerPhase;
+
+typedef struct GlSealerCondition
+{
+	GlSealerPhase phase;
+	Oid			database;
+	pid_t		pid;
+	int64		busy_for;		/* milliseconds in the step it is in, 0 if in none */
+	char		busy_with[GL_BUSY_SIZE];
+} GlSealerCondition;
+
+/* This sealer begins something that may be held up; NULL: it is through. */
+extern void gl_slot_busy(const char *what);
+extern void gl_sealer_condition(Oid database, GlSealerCondition *condition);
+/* For the launcher: a sealer that is held up for so many milliseconds, each once per such time; false if there is none. */
+extern bool gl_sealer_overdue(int64 limit, GlSealerCondition *condition);
+extern void gl_launcher_out_of_workers(bool out);
 
 /* --- events for the launcher --- */
 

@@ -95,6 +95,13 @@ gl_signing_key_for(const char *origin, const GlSealRow *seal, bool ahead)
 	return key;
 }
 
+/* The newest seal of a former log is signed by nobody any more: the first block of this one covers it. */
+static bool
+gl_seal_is_of(const GlSealRow *seal, const char *origin)
+{
+	return seal->seal.origin.length == strlen(origin) && memcmp(seal->seal.origin.data, origin, strlen(origin)) == 0;
+}
+
 /* The signed note, zero-terminated in `note`. */
 static void
 gl_checkpoint_sign(GlBuffer *note, GlKey *key, const char *origin, const GlSealRow *seal)
@@ -162,7 +169,7 @@ gl_sign(const char *origin, const GlSealRow *seal, uint32 last_key_id)
 	GL_FAULT("sign-after-commit");
 
 	/* with the signature: whoever keeps this line elsewhere holds the whole checkpoint */
-	ereport(LOG, (errmsg("govledger checkpoint %s", summary), errhidestmt(true)));
+	ereport(LOG, (errmsg("govledger checkpoint %s", summary), errhidestmt(true), errhidecontext(true)));
 	pfree(summary);
 }
 
@@ -186,7 +193,7 @@ gl_sign_step(void)
 	gl_step_snapshot();
 	gl_seal_latest(&seal);
 	(void) gl_latest_checkpoint(&signed_size, &last_key_id);
-	if (!seal.exists || seal.tree_size == signed_size)
+	if (!seal.exists || seal.tree_size == signed_size || !gl_seal_is_of(&seal, origin))
 	{
 		/* a key that will not do is better known before it is needed */
 		if (gl_key_phase == GL_KEY_UNKNOWN && seal.exists && gl_registered_key() != 0 && *gl_setting_signing_key != '\0')

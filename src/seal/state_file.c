@@ -16,6 +16,7 @@
 #include "core/catalog.h"
 #include "format/note.h"
 #include "seal/file.h"
+#include "seal/home.h"
 #include "seal/settings.h"
 
 #define GL_STATE_FIRST_LINE "govledger signer state v1\n"
@@ -180,14 +181,16 @@ gl_state_check(const char *path, const GlStateLine *line, const GlSealRow *tree)
 				 errdetail("Signer state file \"%s\" knows a tree of " UINT64_FORMAT " leaves; here are " UINT64_FORMAT
 						   ". This database was restored from a backup, or its log was cut.",
 						   path, line->size, tree->tree_size),
-				 errhint("Restore a newer backup, with all WAL, or get the missing entries from a peer.")));
+				 errhint("Restore a newer backup, with all WAL, or get the missing entries from a peer. If they are lost for good, "
+						 "begin a new log that says so: SELECT govledger.start_successor('reason').")));
 	if (!gl_seal_of_size(line->size, &then) || !gl_hash_equal(&then.root, &line->root))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("refusing to sign: the log differs from the one that was signed"),
 				 errdetail("The tree of the first " UINT64_FORMAT " leaves is another than signer state file \"%s\" knows.",
 						   line->size, path),
-				 errhint("The log was rewritten, or went on in two places after a restore. Run SELECT * FROM govledger.verify().")));
+				 errhint("The log was rewritten, or went on in two places after a restore or a copy. Run SELECT * FROM govledger.verify(). "
+						 "If what was signed is lost for good, begin a new log that says so: SELECT govledger.start_successor('reason').")));
 }
 
 static void
@@ -227,7 +230,25 @@ gl_state_file_advance(const char *path, const char *origin, const GlSealRow *tre
 						 (int) strlen(GL_STATE_FIRST_LINE) - 1, GL_STATE_FIRST_LINE, origin)));
 	if (line.found && line.size > 0)
 		gl_state_check(path, &line, tree);
+	gl_home_take(path, origin);
 	if (!line.found || line.size != tree->tree_size)
 		gl_state_write(path, origin, tree, others.data);
 	CloseTransientFile(lock);
+}
+
+bool
+gl_state_file_read(const char *path, const char *origin, uint64 *size, GlHash *root)
+{
+	int			lock = gl_state_lock(path);
+	char	   *content = gl_state_load(path);
+	GlStateLine line = {0};
+	StringInfoData others;
+
+	initStringInfo(&others);
+	if (content != NULL)
+		gl_state_parse(path, content, origin, &line, &others);
+	CloseTransientFile(lock);
+	*size = line.size;
+	*root = line.root;
+	return line.size > 0;
 }

@@ -24,5 +24,7 @@ extern char *gl_state_file_path(const char *key_uri);
  * databases with the same key are kept out meanwhile.
  */
 extern void gl_state_file_advance(const char *path, const char *origin, const GlSealRow *tree, bool must_exist);
+/* What the file says was signed last under this origin; false if there is no file or no such line, or nothing was signed. */
+extern bool gl_state_file_read(const char *path, const char *origin, uint64 *size, GlHash *root);
 
 #endif

@@ -5,7 +5,9 @@
 #include "core/compat.h"
 
 #include "access/htup_details.h"
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -17,6 +19,7 @@
 #include "ledger/state.h"
 #include "seal/query.h"
 #include "seal/rows.h"
+#include "seal/settings.h"
 #include "seal/shared.h"
 #include "seal/step.h"
 
@@ -71,6 +74,7 @@ static void
 gl_status_unsealed(GlStatus *status, const GlSealRow *seal)
 {
 	TimestampTz oldest;
+	TimestampTz now = GetCurrentTimestamp();
 	MemoryContext caller;
 
 	status->values[GL_STATUS_UNSEALED] = Int64GetDatum(gl_candidates_count(seal, GL_STATUS_MAX_UNSEALED, &oldest));
@@ -78,7 +82,7 @@ gl_status_unsealed(GlStatus *status, const GlSealRow *seal)
 	if (oldest == 0)
 		return;
 	caller = MemoryContextSwitchTo(status->context);
-	status->values[GL_STATUS_OLDEST] = DirectFunctionCall2(timestamp_mi, TimestampTzGetDatum(GetCurrentTimestamp()),
+	status->values[GL_STATUS_OLDEST] = DirectFunctionCall2(timestamp_mi, TimestampTzGetDatum(Max(now, oldest)),
 														   TimestampTzGetDatum(oldest));
 	MemoryContextSwitchTo(caller);
 }
@@ -134,11 +138,63 @@ gl_status_said(GlStatus *status)
 	gl_status_take(status, GL_STATUS_ERROR, 1, false, -1);
 	gl_status_take(status, GL_STATUS_ERROR_AT, 2, FLOAT8PASSBYVAL, sizeof(int64));
 	gl_status_take(status, GL_STATUS_KEY, 3, false, -1);
-	if (!status->nulls[GL_STATUS_KEY])
-		return;
+}
+
+static bool
+gl_database_is_covered(void)
+{
+	char	   *name = get_database_name(MyDatabaseId);
+
+	return name != NULL && gl_setting_covers_database(name);
+}
+
+/* Why nobody seals what waits, as far as this process can tell; NULL if somebody does. */
+static const char *
+gl_status_obstacle(void)
+{
+	GlSealerCondition condition;
+
+	if (RecoveryInProgress())
+		return NULL;
+	if (!gl_shared_exists())
+		return "no sealer runs: govledger is not in shared_preload_libraries; SELECT govledger.seal() seals";
+	if (!gl_database_is_covered())
+		return "no sealer runs: govledger.databases does not name this database; SELECT govledger.seal() seals";
+	gl_sealer_condition(MyDatabaseId, &condition);
+	switch (condition.phase)
+	{
+		case GL_SEALER_AWAY:
+			return "no sealer runs: the last one failed and is started again; see the server log";
+		case GL_SEALER_NO_LAUNCHER:
+			return "no sealer runs: the govledger launcher is not there; see the server log, and increase max_worker_processes";
+		case GL_SEALER_NO_WORKER:
+			return "no sealer runs: out of background worker slots; increase max_worker_processes";
+		case GL_SEALER_STARTS:
+			break;
+		case GL_SEALER_RUNS:
+			if (gl_setting_alarm_after > 0 && condition.busy_for > gl_setting_alarm_after * INT64CONST(1000))
+				return psprintf("the sealer (PID %d) has tried to %s for " INT64_FORMAT " s; see wait_event in pg_stat_activity",
+								(int) condition.pid, condition.busy_with, condition.busy_for / 1000);
+			break;
+	}
+	return NULL;
+}
+
+/* The sealer says what it knows in its table; what it cannot say because it is not there, or held up, is added here. */
+static void
+gl_status_explain(GlStatus *status)
+{
+	const char *obstacle;
+
+	if (status->nulls[GL_STATUS_KEY])
+		status->values[GL_STATUS_KEY] = CStringGetTextDatum("not used yet");
 	status->nulls[GL_STATUS_KEY] = false;
-	status->values[GL_STATUS_KEY] = PointerGetDatum(MemoryContextStrdup(status->context, ""));
-	status->values[GL_STATUS_KEY] = CStringGetTextDatum("not used yet");
+	if (!status->nulls[GL_STATUS_ERROR] || DatumGetInt64(status->values[GL_STATUS_UNSEALED]) == 0)
+		return;
+	obstacle = gl_status_obstacle();
+	status->nulls[GL_STATUS_ERROR] = obstacle == NULL;
+	if (obstacle != NULL)
+		status->values[GL_STATUS_ERROR] = CStringGetTextDatum(obstacle);
 }
 
 Datum
@@ -170,5 +226,6 @@ gl_status(PG_FUNCTION_ARGS)
 	gl_status_latency(&status);
 	gl_status_said(&status);
 	SPI_finish();
+	gl_status_explain(&status);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), status.values, status.nulls)));
 }

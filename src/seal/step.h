@@ -45,6 +45,7 @@ typedef struct GlSealResult
 	int64		entries;
 	int64		strangers;		/* rows of govledger.entry that were not written by the transaction they name */
 	uint64		stranger;		/* one of them */
+	int64		clock_behind;	/* microseconds from the time of day to the time in the seal; 0 if they agree */
 } GlSealResult;
 
 /* Register the configured key if none is registered yet: a K record and a row of signing_key. */
@@ -81,7 +82,7 @@ typedef enum GlKeyPhase
 
 extern GlKeyPhase gl_key_phase;
 
-/* Id of the key registered now, 0 if none is. */
+/* Id of the key registered now for this log (not for a former one), 0 if none is. */
 extern uint32 gl_registered_key(void);
 /* Was this key ever registered? */
 extern bool gl_key_was_registered(uint32 key_id);

@@ -27,7 +27,7 @@ extern void gl_tree_committed(void);
 
 /* --- reading, between SPI_connect and SPI_finish --- */
 
-/* Hashes of leaves [first, first + count); error if one is nowhere. */
+/* Hashes of leaves [first, first + count); error if one is nowhere. `origin` is that of the log, and of the newest seal. */
 extern void gl_tree_leaves(uint64 first, int count, const char *origin, GlHash *hashes);
 /* Hashes [256 n, 256 n + width) of a level, for a log of at least that size. */
 extern void gl_tree_tile(int level, uint64 n, int width, uint64 log_size, const char *origin, uint8_t *hashes);

@@ -10,6 +10,7 @@
 #include "utils/xid8.h"
 
 #include "core/catalog.h"
+#include "ledger/former.h"
 #include "seal/query.h"
 
 typedef struct GlLeafRange
@@ -17,6 +18,7 @@ typedef struct GlLeafRange
 	uint64		first;
 	int			count;
 	const char *origin;
+	List	   *former_logs;
 	GlHash	   *hashes;
 	bool	   *found;
 	GlBuffer	scratch;
@@ -70,7 +72,7 @@ gl_read_row_leaves(GlLeafRange *range, uint64 first_leaf, Datum generation, cons
 		if (gl_query_read(&query, values, 1) != 1)
 			continue;
 		gl_entry_row_read(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, &row);
-		gl_entry_row_leaf(&row, range->origin, &range->scratch, &range->hashes[leaf - range->first]);
+		gl_entry_row_leaf(&row, gl_origin_of_leaf(range->former_logs, leaf, range->origin), &range->scratch, &range->hashes[leaf - range->first]);
 		range->found[leaf - range->first] = true;
 		SPI_freetuptable(SPI_tuptable);
 	}
@@ -119,6 +121,7 @@ gl_tree_leaves(uint64 first, int count, const char *origin, GlHash *hashes)
 	range.first = first;
 	range.count = count;
 	range.origin = origin;
+	range.former_logs = gl_former_logs(NULL);
 	range.hashes = hashes;
 	range.found = palloc0(count * sizeof(bool));
 	gl_buffer_init(&range.scratch, gl_grow);

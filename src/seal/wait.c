@@ -13,6 +13,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "core/clock.h"
 #include "seal/query.h"
 #include "seal/rows.h"
 #include "seal/shared.h"
@@ -62,9 +63,9 @@ gl_raise_no_sealer(void)
 
 /* Raise an error if there is nobody to wait for; `missing_since` remembers since when. */
 static void
-gl_check_sealer(TimestampTz *missing_since)
+gl_check_sealer(int64 *missing_since)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	int64		now = gl_clock();
 
 	if (!gl_shared_exists())
 		gl_raise_no_sealer();
@@ -75,7 +76,7 @@ gl_check_sealer(TimestampTz *missing_since)
 		gl_launcher_request(MyDatabaseId);
 		*missing_since = now;
 	}
-	else if (TimestampDifferenceExceeds(*missing_since, now, GL_WAIT_FOR_SEALER))
+	else if (now - *missing_since > GL_WAIT_FOR_SEALER)
 		gl_raise_no_sealer();
 }
 
@@ -94,9 +95,9 @@ gl_is_sealed(void)
 }
 
 static bool
-gl_wait_until(TimestampTz deadline)
+gl_wait_until(int64 deadline)
 {
-	TimestampTz missing_since = 0;
+	int64		missing_since = 0;
 
 	for (;;)
 	{
@@ -107,8 +108,7 @@ gl_wait_until(TimestampTz deadline)
 			gl_progress_prepare();
 		if (gl_is_sealed())
 			return true;
-		if (deadline != DT_NOEND)
-			pause = Min(pause, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline));
+		pause = (long) Min(pause, deadline - gl_clock());
 		if (pause <= 0)
 			return false;
 		gl_check_sealer(&missing_since);
@@ -116,10 +116,22 @@ gl_wait_until(TimestampTz deadline)
 	}
 }
 
+/* A month in an interval is as long as the one that begins now. */
+static int64
+gl_milliseconds(Datum interval)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz then = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now), interval));
+
+	if (TIMESTAMP_NOT_FINITE(then))
+		return TIMESTAMP_IS_NOEND(then) ? PG_INT64_MAX / 2 : 0;
+	return (then - now) / 1000;
+}
+
 Datum
 gl_wait_sealed(PG_FUNCTION_ARGS)
 {
-	TimestampTz deadline = DT_NOEND;
+	int64		deadline = PG_INT64_MAX;
 	bool		sealed;
 
 	if (RecoveryInProgress())
@@ -128,9 +140,7 @@ gl_wait_sealed(PG_FUNCTION_ARGS)
 				 errmsg("cannot wait for a seal during recovery"),
 				 errhint("Run this on the primary.")));
 	if (!PG_ARGISNULL(0))
-		deadline = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-														   TimestampTzGetDatum(GetCurrentTimestamp()),
-														   PG_GETARG_DATUM(0)));
+		deadline = gl_clock() + gl_milliseconds(PG_GETARG_DATUM(0));
 
 	/* not the snapshot of the transaction, which may be older than what the caller wants sealed */
 	PushActiveSnapshot(GetLatestSnapshot());

@@ -29,6 +29,7 @@
 #include "utils/timestamp.h"
 
 #include "core/catalog.h"
+#include "core/clock.h"
 #include "seal/query.h"
 #include "seal/report.h"
 #include "seal/settings.h"
@@ -38,6 +39,7 @@
 #define GL_RETRY_FIRST 500		/* milliseconds */
 #define GL_RETRY_LAST 5000
 #define GL_SIGN_LOOK 1000
+#define GL_CLOCK_TOLERANCE 5000000	/* microseconds that a clock may step back without a word */
 
 typedef struct GlWorkerStep
 {
@@ -45,13 +47,15 @@ typedef struct GlWorkerStep
 	const char *what;			/* "could not ..." */
 	char	   *error;			/* of the last run, in TopMemoryContext; NULL if it went well */
 	int			failures;		/* in a row */
-	TimestampTz next_try;
+	int64		next_try;		/* by gl_clock() */
 } GlWorkerStep;
 
 static bool gl_sealed = false;	/* something was, in this pass */
 static bool gl_sign_wanted = true;
-static TimestampTz gl_next_sign_look = 0;
+static int64 gl_next_sign_look = 0;
 static bool gl_publish_wanted = true;
+static bool gl_standby_awaited = false; /* before the newest seal may be signed */
+static char *gl_clock_note = NULL;	/* the last seal could not be given the time of its making */
 static char *gl_stranger_note = NULL;	/* rows in the log that are no entries; kept until the worker ends */
 
 static void
@@ -70,12 +74,37 @@ gl_note_strangers(const GlSealResult *result)
 			 errhint("Run SELECT * FROM govledger.verify().")));
 }
 
+/* A clock that was set back does no harm to the order of the log, but its times are wrong: tell whoever can mend it. */
+static void
+gl_note_clock(const GlSealResult *result)
+{
+	bool		behind = result->clock_behind > GL_CLOCK_TOLERANCE;
+
+	if (!result->sealed || behind == (gl_clock_note != NULL))
+		return;
+	if (!behind)
+	{
+		pfree(gl_clock_note);
+		gl_clock_note = NULL;
+		ereport(LOG, (errmsg("govledger: the clock of this server is ahead of the last seal again")));
+		return;
+	}
+	gl_clock_note =
+		MemoryContextStrdup(TopMemoryContext,
+							psprintf("the clock of this server was set back: seals bear the time of the last one before, %s, until that is over",
+									 timestamptz_to_str(GetCurrentTimestamp() + result->clock_behind)));
+	ereport(WARNING,
+			(errmsg("govledger: %s", gl_clock_note),
+			 errhint("Check the time of this server and how it is kept.")));
+}
+
 static void
 gl_run_seal(void)
 {
 	GlSealResult result;
 
 	gl_seal_step(0, &result);
+	gl_note_clock(&result);
 	gl_sealed |= result.sealed;
 	gl_sign_wanted |= result.sealed;
 	gl_note_strangers(&result);
@@ -85,7 +114,7 @@ static void
 gl_run_sign(void)
 {
 	static bool said = false;
-	TimestampTz now = GetCurrentTimestamp();
+	int64		now = gl_clock();
 	GlSignOutcome outcome;
 
 	/* somebody else may have sealed (a one-shot worker) and not signed: look now and then */
@@ -93,13 +122,16 @@ gl_run_sign(void)
 		return;
 	outcome = gl_sign_step();
 	gl_sign_wanted = outcome == GL_SIGN_STANDBY;
-	gl_next_sign_look = TimestampTzPlusMilliseconds(now, GL_SIGN_LOOK);
+	gl_next_sign_look = now + GL_SIGN_LOOK;
+	gl_standby_awaited = outcome == GL_SIGN_STANDBY;
 	if (outcome == GL_SIGN_DONE)
 	{
 		gl_sealed = true;
 		gl_publish_wanted = true;
 	}
-	if (outcome == GL_SIGN_NO_KEY)
+	if (outcome != GL_SIGN_NO_KEY)
+		said = false;
+	else
 	{
 		gl_key_phase = GL_KEY_NONE;
 		if (!said)
@@ -145,7 +177,7 @@ static void
 gl_step_failed(GlWorkerStep *step, const ErrorData *error)
 {
 	bool		known = step->error != NULL && strcmp(step->error, error->message) == 0;
-	long		pause = Min((long) GL_RETRY_FIRST << Min(step->failures, 10), GL_RETRY_LAST);
+	int64		pause = Min((int64) GL_RETRY_FIRST << Min(step->failures, 10), GL_RETRY_LAST);
 
 	if (!known)
 	{
@@ -159,19 +191,23 @@ gl_step_failed(GlWorkerStep *step, const ErrorData *error)
 				 error->hint != NULL ? errhint("%s", error->hint) : 0));
 	}
 	step->failures++;
-	step->next_try = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause);
+	step->next_try = gl_clock() + pause;
 }
 
 static void
 gl_step_run(GlWorkerStep *step, MemoryContext context)
 {
-	if (step->next_try > GetCurrentTimestamp())
+	if (step->next_try > gl_clock())
 		return;
+	gl_slot_busy(step->what);
 	PG_TRY();
 	{
 		step->run();
 		if (step->error != NULL)
+		{
+			ereport(LOG, (errmsg("govledger could %s again", step->what)));
 			pfree(step->error);
+		}
 		step->error = NULL;
 		step->failures = 0;
 		step->next_try = 0;
@@ -190,6 +226,7 @@ gl_step_run(GlWorkerStep *step, MemoryContext context)
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
+	gl_slot_busy(NULL);
 	/* ending a transaction changes the context */
 	MemoryContextSwitchTo(context);
 }
@@ -201,7 +238,7 @@ gl_report(MemoryContext context)
 	static char *last = NULL;
 	const char *key_error = gl_steps[GL_STEP_SIGN].error != NULL ? gl_steps[GL_STEP_SIGN].error :
 		gl_steps[GL_STEP_REGISTER].error;
-	const char *error = gl_stranger_note;
+	const char *error = gl_stranger_note != NULL ? gl_stranger_note : gl_clock_note;
 	char	   *key_state = gl_key_state_text(key_error);
 	char	   *now;
 	int			i;
@@ -209,6 +246,8 @@ gl_report(MemoryContext context)
 	for (i = lengthof(gl_steps) - 1; i >= 0; i--)
 		if (gl_steps[i].error != NULL)
 			error = psprintf("could not %s: %s", gl_steps[i].what, gl_steps[i].error);
+	if (error == NULL && gl_standby_awaited)
+		error = "the newest seal is not signed before the synchronous standby has it";
 	now = psprintf("%s\n%s", key_state, error != NULL ? error : "");
 	if (last != NULL && strcmp(last, now) == 0)
 		return;
@@ -271,7 +310,9 @@ gl_worker_check(const char *database_name)
 {
 	static bool known = false;
 	static uint64 settings;
+	static int32 generation = 0;
 	uint64		now;
+	int32		generation_now;
 
 	if (!gl_setting_covers_database(database_name) || !gl_step_begin())
 	{
@@ -279,8 +320,10 @@ gl_worker_check(const char *database_name)
 		proc_exit(0);
 	}
 	now = gl_database_settings();
+	generation_now = gl_ledger_state()->exists ? gl_ledger_state()->generation : 0;
 	gl_step_commit();
-	if (known && now != settings)
+	/* another generation may be another log, with another key */
+	if (known && (now != settings || (generation != 0 && generation_now != generation)))
 	{
 		gl_slot_set_exit_reason(GL_EXIT_AGAIN);
 		proc_exit(0);
@@ -288,6 +331,7 @@ gl_worker_check(const char *database_name)
 	if (!known)
 		gl_slot_settle();
 	settings = now;
+	generation = generation_now;
 	known = true;
 }
 
@@ -327,15 +371,14 @@ gl_worker_reload(void)
 }
 
 static void
-gl_worker_sleep(TimestampTz pass_began)
+gl_worker_sleep(int64 pass_began)
 {
 	static uint32 wait_event = 0;
-	TimestampTz wake = TimestampTzPlusMilliseconds(pass_began, gl_setting_seal_interval);
-	long		pause = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), wake);
+	int64		pause = pass_began + gl_setting_seal_interval - gl_clock();
 
 	if (wait_event == 0)
 		wait_event = gl_wait_event("GovledgerSealerMain");
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Max(pause, 1), wait_event);
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, (long) Max(pause, 1), wait_event);
 	ResetLatch(MyLatch);
 }
 
@@ -362,22 +405,33 @@ gl_worker_connect(Datum argument, char database_name[NAMEDATALEN])
 	CommitTransactionCommand();
 }
 
+/* The server log has no other way to tell the databases of background workers apart: %d is empty there. */
+static void
+gl_worker_error_context(void *database_name)
+{
+	if (*(const char *) database_name != '\0')
+		errcontext("sealer of database \"%s\"", (const char *) database_name);
+}
+
 void
 gl_worker_main(Datum argument)
 {
-	char		database_name[NAMEDATALEN];
+	char		database_name[NAMEDATALEN] = "";
+	ErrorContextCallback error_context = {.callback = gl_worker_error_context,.arg = database_name};
 	MemoryContext context;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	/* the default handler may leave while a spinlock is held */
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
+	error_context.previous = error_context_stack;
+	error_context_stack = &error_context;
 	gl_worker_connect(argument, database_name);
 	context = AllocSetContextCreate(TopMemoryContext, "govledger sealer", ALLOCSET_DEFAULT_SIZES);
 
 	for (;;)
 	{
-		TimestampTz began = GetCurrentTimestamp();
+		int64		began = gl_clock();
 
 		if (ConfigReloadPending)
 			gl_worker_reload();

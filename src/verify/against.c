@@ -10,6 +10,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "core/catalog.h"
 #include "format/note.h"
 
 typedef struct GlAgainstNote
@@ -50,17 +51,6 @@ look_back(GlVerify *verify, GlAgainstNote *note)
 	note->root = seal->edge_root;
 }
 
-/* Copying and pasting takes the last line feed away or adds one; a note ends with exactly one. */
-static char *
-one_line_feed(const char *text)
-{
-	size_t		length = strlen(text);
-
-	while (length > 0 && text[length - 1] == '\n')
-		length--;
-	return psprintf("%.*s\n", (int) length, text);
-}
-
 GlAgainst *
 gl_against_open(GlVerify *verify, ArrayType *notes)
 {
@@ -79,7 +69,7 @@ gl_against_open(GlVerify *verify, ArrayType *notes)
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("a checkpoint in \"against\" must not be null")));
-		note->text = gl_bytes_of(one_line_feed(TextDatumGetCString(elements[i])));
+		note->text = gl_bytes_of(gl_one_line_feed(TextDatumGetCString(elements[i])));
 		note->sound = gl_checkpoint_read(note->text, &note->checkpoint) && note->checkpoint.size <= (uint64) PG_INT64_MAX;
 		if (!note->sound)
 			note->checkpoint.size = 0;
@@ -125,11 +115,15 @@ check_note(GlVerify *verify, const GlAgainstNote *note)
 
 	if (!note->sound)
 		return "it is no checkpoint";
-	if (!gl_bytes_equal(note->checkpoint.origin, verify->origin))
+	if (!gl_origin_known(verify, note->checkpoint.origin))
 		return psprintf("it is of another log: %s", gl_shown(note->checkpoint.origin, false));
 	if (size == 0)
 		return "it is of the empty tree and proves nothing";
 	problem = gl_keys_verify(verify->keys, note->text, 0);
+	if (problem != NULL)
+		return problem;
+	if (!note->reached || !gl_hash_equal(&note->root, &note->checkpoint.root))
+		problem = gl_origin_loss(verify, note->checkpoint.origin, size);
 	if (problem != NULL)
 		return problem;
 	if (size > (unsigned long long) verify->tree_size)

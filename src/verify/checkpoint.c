@@ -93,7 +93,7 @@ check_note(GlVerify *verify, int64 size, GlBytes note, GlCheckpoint *checkpoint)
 {
 	if (!gl_checkpoint_read(note, checkpoint))
 		return "its note is no checkpoint";
-	if (!gl_bytes_equal(checkpoint->origin, verify->origin))
+	if (!gl_bytes_equal(checkpoint->origin, gl_origin_at(verify, size - 1)))
 		return "its note names another origin";
 	if (checkpoint->size != (uint64) size)
 		return psprintf("its note is about a tree of %llu leaves", (unsigned long long) checkpoint->size);

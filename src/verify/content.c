@@ -56,6 +56,9 @@ gl_content_record(GlVerify *verify, const GlLogEntry *entry, uint64 number, GlBy
 		case GL_RECORD_ADOPTION:
 			check_adoption(verify, entry, number, &record);
 			break;
+		case GL_RECORD_SUCCESSION:
+			gl_origins_record(verify, entry, &record);
+			break;
 		default:
 			/* a note says what it says */
 			break;

@@ -161,7 +161,7 @@ header_leaf(GlVerify *verify, const GlLogEntry *entry, GlHash *leaf)
 	/* origin, signature and some 150 bytes besides */
 	if (entry->actor_signature.length > GL_HEADER_MAX_SIZE - GL_ORIGIN_MAX_SIZE - 256)
 		return false;
-	header.origin = verify->origin;
+	header.origin = gl_origin_at(verify, entry->leaf);
 	header.generation = entry->generation;
 	header.position = entry->position;
 	header.transaction_id = entry->transaction_id;

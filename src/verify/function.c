@@ -42,6 +42,7 @@ static const GlExpectedFunction expected_functions[] = {
 	{"protect", "gl_protect", true, false},
 	{"unprotect", "gl_unprotect", true, false},
 	{"record_schema", "gl_record_schema", true, false},
+	{"on_ddl_command_start", "gl_on_ddl_command_start", true, false},
 	{"on_ddl_command_end", "gl_on_ddl_command_end", true, false},
 	{"on_sql_drop", "gl_on_sql_drop", true, false},
 	{"on_table_rewrite", "gl_on_table_rewrite", true, false},
@@ -56,36 +57,13 @@ typedef struct GlExpectedEvent
 } GlExpectedEvent;
 
 static const GlExpectedEvent expected_events[] = {
+	{"govledger_ddl_command_start", "ddl_command_start", "on_ddl_command_start"},
 	{"govledger_ddl_command_end", "ddl_command_end", "on_ddl_command_end"},
 	{"govledger_sql_drop", "sql_drop", "on_sql_drop"},
 	{"govledger_table_rewrite", "table_rewrite", "on_table_rewrite"},
 };
 
 #define LIBRARY "$libdir/govledger"
-
-Oid
-gl_function_oid(Snapshot snapshot, const char *name)
-{
-	Relation	heap = table_open(ProcedureRelationId, AccessShareLock);
-	Oid			schema = get_namespace_oid(GL_SCHEMA, true);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			result = InvalidOid;
-
-	ScanKeyInit(&key, Anum_pg_proc_proname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum(name));
-	scan = systable_beginscan(heap, ProcedureNameArgsNspIndexId, true, snapshot, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
-
-		if (form->pronamespace == schema && form->pronargs == 0)
-			result = form->oid;
-	}
-	systable_endscan(scan);
-	table_close(heap, AccessShareLock);
-	return result;
-}
 
 static bool
 is_member(Snapshot snapshot, Oid function)

@@ -107,7 +107,10 @@ check_personal(GlPersonalRow *personal, const GlPersonalValue *value, GlBytes ex
 	finding.detail = psprintf("the personal value kept beside record %llu is not the one that was written",
 							  (unsigned long long) personal->number);
 	finding.column = column != NULL ? column->name : NULL;
-	finding.found = value->present ? gl_shown(value->value, false) : NULL;
+	if (!gl_access_column(personal->table->access, column))
+		finding.found = gl_access_withheld(personal->table->access);
+	else if (value->present)
+		finding.found = gl_shown(value->value, false);
 	gl_report_finding(personal->verify->report, &finding);
 }
 

@@ -177,7 +177,7 @@ gl_keys_record(GlVerify *verify, const GlLogEntry *entry, const GlRecord *record
 	else if (keys->believed && find_key(keys, change.new_key_id) != NULL)
 		return;
 	else
-		problem = check_change(keys, verify->origin, &change, &new_key);
+		problem = check_change(keys, gl_origin_at(verify, entry->leaf), &change, &new_key);
 	if (problem != NULL)
 	{
 		gl_report_log(verify->report, GL_CHECK_KEY, entry->leaf,

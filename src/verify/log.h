@@ -62,6 +62,20 @@ extern bool gl_seal_follows(const GlStoredSeal *row, const GlStoredSeal *previou
 /* A seal whose content is authentic: columns, and what can be told from the one before (NULL: none or not authentic). */
 extern void gl_seal_check(GlVerify *verify, const GlStoredSeal *row, const GlStoredSeal *previous);
 
+/* --- origin.c --- */
+
+/* Find out where former logs end; reports if govledger.ledger and the seals name different logs. */
+extern void gl_origins_open(GlVerify *verify);
+/* The origin that a leaf is hashed and sealed with (GL_NO_LEAF: not sealed yet). */
+extern GlBytes gl_origin_at(const GlVerify *verify, int64 leaf);
+extern void gl_origins_record(GlVerify *verify, const GlLogEntry *entry, const GlRecord *record);
+/* Seals, succession records and former_log against each other. */
+extern void gl_origins_check(GlVerify *verify);
+/* Is this the log of now or a former one? */
+extern bool gl_origin_known(const GlVerify *verify, GlBytes origin);
+/* If a tree of this size of a former log was lost, words that say so; else NULL. */
+extern const char *gl_origin_loss(const GlVerify *verify, GlBytes origin, uint64 size);
+
 /* --- tree.c --- */
 
 /* Stream everything that is sealed. */

@@ -254,6 +254,17 @@ report_row(GlNaming *naming, GlBytes row, int64 leaf, const char *detail, const 
 	gl_report_finding(naming->verify->report, &finding);
 }
 
+/* A value for a reader. Whether it is NULL is not for those to know who may not read the column. */
+static const char *
+show_value(const GlNaming *naming, const GlLedgerColumn *column, bool present, const GlCursor *field)
+{
+	if (!gl_access_column(naming->table->access, column))
+		return gl_access_withheld(naming->table->access);
+	if (!present)
+		return NULL;
+	return field->is_personal ? "(erased)" : gl_value_shown(naming->types, field->column_id, field->value);
+}
+
 /* All of a row for a reader, where there is no counterpart to compare it with. */
 static char *
 show_row(const GlNaming *naming, GlBytes row)
@@ -267,14 +278,19 @@ show_row(const GlNaming *naming, GlBytes row)
 	{
 		const GlLedgerColumn *column = gl_table_column(naming->table, field.column_id);
 
+		if (!gl_access_column(naming->table->access, column))
+			continue;
 		appendStringInfo(&text, "%s%s: %s", text.len > 0 ? ", " : "", column != NULL ? column->name : "?",
-						 field.is_personal ? "(erased)" : gl_value_shown(naming->types, field.column_id, field.value));
+						 show_value(naming, column, true, &field));
 		if (text.len > 1000)
 		{
 			appendStringInfoString(&text, ", ...");
 			break;
 		}
 	}
+	if (gl_access_limited(naming->table->access))
+		appendStringInfo(&text, "%s%s", text.len > 0 ? ", other columns " : "",
+						 gl_access_withheld(naming->table->access));
 	return text.data;
 }
 
@@ -293,9 +309,8 @@ report_column(GlNaming *naming, const GlLedgerColumn *column, GlBytes logged, Gl
 		return false;			/* erased */
 	if (has_a == has_b && (!has_a || gl_value_same(naming->types, id, a.value, b.value)))
 		return false;
-	report_row(naming, found, leaf, detail, column->name,
-			   has_a ? gl_value_shown(naming->types, id, a.value) : NULL,
-			   has_b ? gl_value_shown(naming->types, id, b.value) : NULL);
+	report_row(naming, found, leaf, detail, column->name, show_value(naming, column, has_a, &a),
+			   show_value(naming, column, has_b, &b));
 	return true;
 }
 

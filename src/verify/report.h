@@ -17,6 +17,7 @@
 #define GL_CHECK_ENTRY "entry"
 #define GL_CHECK_TREE "tree"
 #define GL_CHECK_SEAL "seal"
+#define GL_CHECK_SUCCESSION "succession"
 #define GL_CHECK_TILE "tile"
 #define GL_CHECK_CHECKPOINT "checkpoint"
 #define GL_CHECK_KEY "key"

@@ -207,7 +207,7 @@ gl_seal_check(GlVerify *verify, const GlStoredSeal *row, const GlStoredSeal *pre
 	int64		leaf = gl_seal_size(row) - 1;
 	const char *problem;
 
-	if (!gl_bytes_equal(row->seal.origin, verify->origin))
+	if (!gl_bytes_equal(row->seal.origin, gl_origin_at(verify, leaf)))
 		gl_report_log(verify->report, GL_CHECK_SEAL, leaf, name, "its content names another origin: %s",
 					  gl_shown(row->seal.origin, false));
 	problem = check_columns(row);

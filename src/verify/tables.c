@@ -153,6 +153,7 @@ gl_tables_open(GlVerify *verify)
 		GlTable    *table = lfirst(cell);
 
 		note_columns(table);
+		table->access = gl_access_open(table->ledger);
 		table->wanted = !table->ledger->unprotected;
 	}
 	return tables;

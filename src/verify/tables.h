@@ -10,6 +10,7 @@
 
 #include "core/compat.h"
 #include "access/tupdesc.h"
+#include "ledger/access.h"
 #include "core/owner.h"
 #include "ledger/row.h"
 #include "ledger/table.h"
@@ -27,6 +28,7 @@ typedef struct GlTable
 {
 	GlLedgerTable *ledger;
 	const char *name;			/* quoted and qualified as needed */
+	const GlAccess *access;		/* what of it may be shown to the caller */
 	bool		ended;			/* the log says it is no longer protected */
 	bool		special;		/* has dropped or personal columns: images are rewritten */
 	bool		erased;			/* values that were erased occur: sums cannot be compared */
@@ -140,8 +142,9 @@ typedef struct GlColumnTypes GlColumnTypes;
 extern GlColumnTypes *gl_column_types_open(const GlTable *table, TupleDesc descriptor, Oid owner);
 /* Do two printed values mean the same? */
 extern bool gl_value_same(GlColumnTypes *types, uint64 column_id, GlBytes a, GlBytes b);
+/* For a reader; only what the caller may read (gl_access_column). */
 extern char *gl_value_shown(const GlColumnTypes *types, uint64 column_id, GlBytes value);
-/* {"column": value} of the key columns of a row; NULL if the table has no key. */
+/* {"column": value} of the key columns of a row that the caller may read; NULL if the table has no key. */
 extern Jsonb *gl_value_key(const GlColumnTypes *types, const GlTable *table, GlBytes row);
 
 /* --- catalog.c, trigger.c, function.c --- */
@@ -150,7 +153,5 @@ extern Jsonb *gl_value_key(const GlColumnTypes *types, const GlTable *table, GlB
 extern void gl_catalog_check(GlVerify *verify);
 extern void gl_triggers_check(GlVerify *verify, const GlTable *table, Oid relation, const char *name);
 extern void gl_functions_check(GlVerify *verify);
-/* Oid of a function of ours by name, as the snapshot shows it; InvalidOid if there is none. */
-extern Oid	gl_function_oid(Snapshot snapshot, const char *name);
 
 #endif

@@ -22,6 +22,7 @@
 #include "access/xlog.h"
 #include "capture/capture.h"
 #include "core/catalog.h"
+#include "core/version.h"
 #include "ledger/rows.h"
 
 PG_FUNCTION_INFO_V1(gl_verify);
@@ -103,28 +104,6 @@ take_snapshot(void)
 	}
 }
 
-/*
- * The seals say which log this is, and the row must say the same. If the oldest and the newest agree against it, it is
- * they who are in the tree.
- */
-static void
-check_origin(GlVerify *verify)
-{
-	GlStoredSeal *newest = gl_seal_before(verify->snapshot, PG_INT64_MAX, verify->memory);
-	GlStoredSeal *oldest = gl_seal_first(verify->snapshot, verify->memory);
-	GlFinding	finding = {.check = GL_CHECK_CATALOG, .object = "govledger.ledger", .leaf = GL_NO_LEAF};
-
-	if (newest == NULL || !newest->parsed || !oldest->parsed || gl_bytes_equal(verify->origin, newest->seal.origin) ||
-		!gl_bytes_equal(oldest->seal.origin, newest->seal.origin))
-		return;
-	finding.detail = "it names another origin than the seals";
-	finding.column = "origin";
-	finding.logged = gl_shown(newest->seal.origin, false);
-	finding.found = verify->origin.length > 0 ? gl_shown(verify->origin, false) : NULL;
-	gl_report_finding(verify->report, &finding);
-	verify->origin = newest->seal.origin;
-}
-
 /* After the tree: the newest sound seal knows the cluster. */
 static void
 check_cluster(GlVerify *verify)
@@ -164,7 +143,7 @@ read_ledger(GlVerify *verify)
 	}
 	systable_endscan(scan);
 	table_close(heap, NoLock);
-	check_origin(verify);
+	gl_origins_open(verify);
 }
 
 /* --- arguments --- */
@@ -278,6 +257,7 @@ run_checks(FunctionCallInfo fcinfo)
 	gl_checkpoints_check(verify);
 	gl_keys_check(verify);
 	gl_erasures_check(verify);
+	gl_origins_check(verify);
 	gl_against_check(verify);
 	gl_schemas_check(verify);
 	gl_catalog_check(verify);
@@ -292,6 +272,7 @@ gl_verify(PG_FUNCTION_ARGS)
 	MemoryContext run;
 	MemoryContext old;
 
+	gl_version_require_current();
 	refuse_own_changes();
 	/* the output function of a type could call us, and would find the run's buffers in use */
 	if (running)

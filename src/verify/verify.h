@@ -20,6 +20,7 @@
 typedef struct GlTables GlTables;
 typedef struct GlSchemas GlSchemas;
 typedef struct GlKeys GlKeys;
+typedef struct GlOrigins GlOrigins;
 typedef struct GlErasures GlErasures;
 typedef struct GlStrays GlStrays;
 typedef struct GlAgainst GlAgainst;
@@ -34,7 +35,7 @@ typedef struct GlVerify
 	MemoryContext scratch;		/* reset per entry, row or catalog object */
 
 	/* the row of govledger.ledger */
-	GlBytes		origin;			/* empty: not pinned yet */
+	GlBytes		origin;			/* of the log of now; empty: not pinned yet */
 	uint32		generation;
 	uint64		system_identifier;
 	bool		ours;			/* that is this cluster */
@@ -50,6 +51,7 @@ typedef struct GlVerify
 	GlLog	   *log;
 	GlTables   *tables;
 	GlSchemas  *schemas;
+	GlOrigins  *origins;
 	GlKeys	   *keys;
 	GlErasures *erasures;
 	GlStrays   *strays;

@@ -136,7 +136,7 @@ Record = namedtuple("Record", "kind table_id relation_id command_id body")
 Field = namedtuple("Field", "column_id value personal old")  # value None: the old value was NULL
 Personal = namedtuple("Personal", "column_id old salt value")  # value None: NULL
 
-ROW_KINDS, EVENT_KINDS = "IGUDTS", "KEAN"
+ROW_KINDS, EVENT_KINDS = "IGUDTS", "KEALN"
 
 
 def build_record(kind, table_id=0, relation_id=0, command_id=0, body=b""):
@@ -200,7 +200,8 @@ def parse_body(record):
     """The body of any record, checked to its last byte."""
     if record.kind in "IGUDT":
         return parse_row(record)
-    parse = {"S": parse_schema, "K": parse_key_change, "E": parse_erasure, "A": parse_adoption, "N": parse_note}
+    parse = {"S": parse_schema, "K": parse_key_change, "E": parse_erasure, "A": parse_adoption,
+             "L": parse_succession, "N": parse_note}
     return parse[record.kind](record.body)
 
 
@@ -650,11 +651,15 @@ def parse_key_change(body):
     return change
 
 
-# --- section 10: erasure and adoption
+# --- section 10: erasure, adoption and succession
 
 Erasure = namedtuple("Erasure", "generation transaction_id record columns legal_basis")
 Adoption = namedtuple("Adoption", "previous_generation previous_system_identifier generation system_identifier"
                                   " tree_size root reason")
+
+
+Succession = namedtuple("Succession", "origin previous_generation previous_system_identifier generation"
+                                      " system_identifier tree_size root lost_from known_size known_root reason")
 
 
 def build_erasure(erasure):
@@ -683,6 +688,25 @@ def parse_adoption(body):
                         reader.bytes(32), reader.text())
     reader.done()
     return adoption
+
+
+def build_succession(succession):
+    return (text(succession.origin)
+            + number(succession.previous_generation, 4) + number(succession.previous_system_identifier, 8)
+            + number(succession.generation, 4) + number(succession.system_identifier, 8)
+            + number(succession.tree_size, 8) + succession.root + number(succession.lost_from, 8)
+            + number(succession.known_size, 8) + succession.known_root + text(succession.reason))
+
+
+def parse_succession(body):
+    reader = Reader(body)
+    succession = Succession(reader.text(), reader.number(4), reader.number(8), reader.number(4), reader.number(8),
+                            reader.number(8), reader.bytes(32), reader.number(8), reader.number(8), reader.bytes(32),
+                            reader.text())
+    reader.done()
+    require(succession.lost_from <= succession.tree_size, "more of the former log was signed than there is")
+    require(succession.lost_from < succession.known_size, "nothing of the former log is lost")
+    return succession
 
 
 def main(arguments):

@@ -57,6 +57,10 @@ class Log:
     def __init__(self, directory):
         tables = "ledger entry record_chunk personal context leaf seal tile checkpoint signing_key"
         self.tables = {name: read_table(directory, name) for name in tables.split()}
+        # logs of version 0.1 have none
+        has_former = os.path.exists(os.path.join(directory, "former_log.csv"))
+        self.former = sorted(read_table(directory, "former_log") if has_former else [],
+                             key=lambda row: int(row["generation"]))
         self.failures = []
         self.entries = {(int(row["generation"]), int(row["transaction_id"])): row for row in self.tables["entry"]}
         self.contexts = {row["context_id"]: row for row in self.tables["context"]}
@@ -66,9 +70,18 @@ class Log:
         self.erased_contexts = set()
         self.streams = {}           # entry -> its records
         self.key_changes = {}       # entry -> parsed K records, checked in log order
+        self.successions = {}       # generation -> (entry, parsed L record)
         self.records = 0
         ledger = self.tables["ledger"]
         self.origin = ledger[0]["origin"].encode() if ledger else b""
+
+    def origin_at(self, leaf):
+        """The log that a leaf was sealed in (None: not sealed yet): former ones come first."""
+        if leaf is not None:
+            for row in self.former:
+                if leaf < int(row["tree_size"]):
+                    return row["origin"].encode()
+        return self.origin
 
     def by_entry(self, table):
         found = {}
@@ -140,6 +153,10 @@ class Log:
             self.check_personal(key, index, body if record.kind in "IGUD" else [], personal.pop(index, []))
             if record.kind == "K":
                 key_changes.append(body)
+            if record.kind == "L":
+                self.expect(body.generation == key[0], "entry", key, "begins the log of another generation")
+                self.expect(body.generation not in self.successions, "entry", key, "begins a log that has begun")
+                self.successions[body.generation] = key, body
         self.expect(not personal, "entry", key, "has personal values of records it has not:", sorted(personal))
         self.key_changes[key] = key_changes
         self.records += edge.size
@@ -175,8 +192,8 @@ class Log:
         except ValueError as error:
             self.fail("entry", key, "is malformed:", error)
 
-    def header(self, key, row):
-        header = Header(self.origin, key[0], as_position(row["position"]), key[1], as_time(row["entry_time"]),
+    def header(self, key, row, leaf):
+        header = Header(self.origin_at(leaf), key[0], as_position(row["position"]), key[1], as_time(row["entry_time"]),
                         int(row["records"]), as_bytes(row["record_root"]), as_bytes(row["context_commitment"]),
                         as_bytes(row["actor_signature"]) or b"")
         data = build_header(header)
@@ -211,7 +228,7 @@ class Log:
             place = key[0], as_position(self.entries[key]["position"]), key[1]
             self.expect(previous is None or previous < place, "leaf", edge.size, "is out of order")
             previous = place
-            leaf = leaf_hash(self.header(key, self.entries[key]))
+            leaf = leaf_hash(self.header(key, self.entries[key], edge.size))
             leaves.append(leaf)
             edge.append(leaf)
         self.expect(last not in numbered, "leaf", last, "is both a seal and an entry")
@@ -222,7 +239,7 @@ class Log:
         content = as_bytes(row["content"])
         seal, leaf = parse_seal(content), leaf_hash(content)
         where = "seal", row["height"]
-        self.expect(seal.origin == self.origin, *where, "is of another origin")
+        self.expect(seal.origin == self.origin_at(int(row["tree_size"]) - 1), *where, "is of another origin")
         self.expect(seal.height == int(row["height"]), *where, "says height", seal.height)
         self.expect(seal.height == (previous[0].height + 1 if previous else 1), *where, "leaves a gap")
         self.expect(seal.previous_seal == (previous[1] if previous else NO_HASH), *where, "names another previous seal")
@@ -259,13 +276,13 @@ class Log:
     # keys and checkpoints
 
     def check_keys(self, order):
-        """Key changes in log order; returns the keys they announced."""
+        """Key changes in log order, each with its leaf; returns the keys they announced."""
         announced = {}
-        for key in order:
+        for leaf, key in order:
             for change in self.key_changes.get(key, []):
                 new = parse_verifier_key(change.new_verifier_key)
                 statement = key_change_statement(new.name, change)
-                self.expect(self.origin in (b"", new.name), "key", "%08x" % new.key_id, "is of another origin")
+                self.expect(self.origin_at(leaf) in (b"", new.name), "key", "%08x" % new.key_id, "is of another origin")
                 self.expect(ed25519_verify(new.public, statement, change.new_signature),
                             "key", "%08x" % new.key_id, "did not sign its own announcement")
                 old = announced.get(change.old_key_id)
@@ -295,13 +312,34 @@ class Log:
             except ValueError as error:
                 self.fail(*where, "is malformed:", error)
                 continue
-            self.expect(checkpoint.origin == self.origin, *where, "is of another origin")
+            self.expect(checkpoint.origin == self.origin_at(checkpoint.size - 1), *where, "is of another origin")
             self.expect(checkpoint.size == int(row["tree_size"]), *where, "says size", checkpoint.size)
             self.expect(roots.get(checkpoint.size) == checkpoint.root, *where, "does not match a seal")
             key = keys.get(int(row["key_id"]))
             if self.expect(key is not None, *where, "has an unknown key"):
                 verdict = verify_checkpoint(checkpoint, key)[0]
                 self.expect(verdict == "valid", *where, "signature is", verdict)
+
+    # former logs
+
+    def check_former(self, numbered, roots, ends):
+        """Each former log ends with a seal, and the first block after it holds the record that says what is lost."""
+        leaf_of = {key: leaf for leaf, key in numbered.items()}
+        for row in self.former:
+            where = "former log", row["origin"]
+            key, said = self.successions.get(int(row["generation"]), (None, None))
+            if not self.expect(said is not None, *where, "has no succession record"):
+                continue
+            size = int(row["tree_size"])
+            self.expect((said.origin.decode(), said.tree_size, said.lost_from, said.known_size, said.known_root)
+                        == (row["origin"], size, int(row["lost_from"]), int(row["known_size"]),
+                            as_bytes(row["known_root"])), *where, "is described otherwise by its record")
+            self.expect(said.root == (roots[size] if size else tree_root([])), *where, "ends with another root")
+            leaf = leaf_of.get(key)
+            end = min((end for end in ends if end > size), default=None)
+            self.expect(leaf is None or size <= leaf < (end or 0), *where, "has its record in another block")
+        self.expect(len(self.successions) == len(self.former), "there are", len(self.successions),
+                    "succession records and", len(self.former), "former logs")
 
     def check(self):
         self.read_streams()
@@ -324,10 +362,11 @@ class Log:
             roots[edge.size] = edge.root()
         for index, key in sorted(numbered.items()):
             self.expect(index < edge.size, "leaf", index, "is beyond the last seal")
-            order.append(key)
+            order.append((index, key))
         # what is not sealed yet comes after what is
-        order += sorted((key for key in self.entries if key not in seen),
-                        key=lambda key: (key[0], as_position(self.entries[key]["position"]), key[1]))
+        order += [(None, key) for key in sorted((key for key in self.entries if key not in seen), key=lambda key: (
+            key[0], as_position(self.entries[key]["position"]), key[1]))]
+        self.check_former(numbered, roots, list(roots))
         self.check_tiles(leaves)
         self.check_checkpoints(self.check_keys(order), roots)
 

@@ -6,14 +6,14 @@ import random
 from govledger import (
     Adoption, build_adoption, build_changes, build_context, build_erasure, build_header, build_image,
     build_key_change, build_personal, build_record, build_schema, build_seal, build_stream,
-    build_verifier_key, Checkpoint, checkpoint_body, Column, COLUMN_ID_MAX, context_commitment,
+    build_succession, build_verifier_key, Checkpoint, checkpoint_body, Column, COLUMN_ID_MAX, context_commitment,
     CONTEXT_ERASED, context_salt, decode_base64, ed25519_public, ed25519_sign, ed25519_verify, Edge,
     EMPTY_ROOT, Erasure, Field, FormatError, Header, Key, key_change_statement, KEY_COSIGNATURE,
     KEY_ED25519, key_id, KeyChange, leaf_hash, NO_HASH, node_hash, NUMBER_MAX, parse_adoption, parse_body,
     parse_checkpoint, parse_context, parse_erasure, parse_header, parse_key_change, parse_personal,
     parse_record, parse_row, parse_schema, parse_seal, parse_signature_line, parse_stream,
-    parse_verifier_key, Personal, personal_leaf, prove_consistency, prove_inclusion, Reader, Record,
-    record_leaf, record_secret, Relation, require, salt, Schema, Seal, signature_line, text,
+    parse_succession, parse_verifier_key, Personal, personal_leaf, prove_consistency, prove_inclusion, Reader, Record,
+    record_leaf, record_secret, Relation, require, salt, Schema, Seal, signature_line, Succession, text,
     tile_partial_width, tile_path, tree_root, varint, verify_checkpoint, verify_consistency,
     verify_inclusion,
 )
@@ -262,6 +262,12 @@ class SelfTest:
         wanted = Adoption(*map(int, numbers), from_hex(root), from_hex(reason))
         return parse_adoption(from_hex(data)) == wanted and build_adoption(wanted) == from_hex(data)
 
+    def succession(self, data, *words):
+        origin, *numbers, size, root, lost_from, known_size, known_root, reason = words
+        wanted = Succession(from_hex(origin), *map(int, numbers), int(size), from_hex(root), int(lost_from),
+                            int(known_size), from_hex(known_root), from_hex(reason))
+        return parse_succession(from_hex(data)) == wanted and build_succession(wanted) == from_hex(data)
+
     def accept(self, kind, data):
         return accepts(kind, from_hex(data))
 
@@ -430,6 +436,14 @@ def vectors_of_bodies(out):
     body = build_adoption(adoption)
     out.remember("record", build_record("A", body=body))
     out.line("adoption", body, *adoption)
+    out.comment("succession BODY FORMER-ORIGIN OLD-GENERATION OLD-SYSTEM GENERATION SYSTEM SIZE ROOT LOST-FROM KNOWN-SIZE"
+                " KNOWN-ROOT REASON")
+    for succession in (Succession(ORIGIN, 1, 7300000000000000001, 2, 7300000000000000001, 300, EMPTY_ROOT, 290, 512,
+                                  leaf_hash(b""), "poplava".encode()),
+                       Succession(ORIGIN, 2, 1, 3, 2**64 - 1, 0, EMPTY_ROOT, 0, 1, leaf_hash(b"x"), b"")):
+        body = build_succession(succession)
+        out.remember("record", build_record("L", body=body))
+        out.line("succession", body, *succession)
 
 
 def notes_to_damage(out):
@@ -491,7 +505,7 @@ def handmade_damage():
                    [(COLUMN_ID_MAX + 1, b"", 0)], [(1, bytes(31), 1)], [(1, bytes(33), 1)], [(1, b"", 1)]):
         yield "record", build_record("I", 1, 0, 0, build_image(fields))
         yield "record", build_record("U", 1, 0, 0, build_image([]) + build_changes(fields))
-    for kind in "KEANZ\0":
+    for kind in "KEALNZ\0":
         yield "record", build_record(kind, 1, 0, 0, text(b""))
     for data in (b"\1\0", b"\0\1a", b"\x08\1a", b"\1\1a\1\1a", b"\2\1a\1\1a", b"\7\1a", b"\1"):
         yield "context", data
@@ -521,6 +535,11 @@ def handmade_bodies():
                     schema._replace(name=b"\xff"), schema._replace(reason=b"\xff"),
                     schema._replace(columns=[Column(COLUMN_ID_MAX + 1, b"", b"", 0, 0)])):
         yield "record", build_record("S", 1, 0, 0, build_schema(changed))
+    succession = Succession(b"o", 1, 1, 2, 1, 5, EMPTY_ROOT, 5, 6, EMPTY_ROOT, b"")
+    for changed in (succession, succession._replace(lost_from=6), succession._replace(known_size=5),
+                    succession._replace(origin=b"\xff"), succession._replace(reason=b"\xff")):
+        yield "record", build_record("L", body=build_succession(changed))
+    yield "record", build_record("L", 1, 0, 0, build_succession(succession))
     public, signature = ed25519_public(LOG_SEED), bytes(64)
     key = build_verifier_key(ORIGIN, KEY_ED25519, public)
     witness = build_verifier_key(ORIGIN, KEY_COSIGNATURE, public)

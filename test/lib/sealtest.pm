@@ -95,7 +95,7 @@ sub log_is_sound
 	my ($node, $test, $database) = @_;
 	my $dir = PostgreSQL::Test::Utils::tempdir();
 
-	for my $table (qw(ledger ledger_table ledger_relation ledger_column context entry record_chunk personal leaf seal
+	for my $table (qw(ledger former_log ledger_table ledger_relation ledger_column context entry record_chunk personal leaf seal
 		tile checkpoint signing_key))
 	{
 		$node->safe_psql($database // 'postgres', "COPY govledger.$table TO '$dir/$table.csv' CSV HEADER");

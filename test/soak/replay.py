@@ -20,7 +20,7 @@ import libpq  # noqa: E402
 from govledger import parse_personal, parse_record, parse_row, parse_schema  # noqa: E402
 from govledger_log import as_bytes, as_position, Log  # noqa: E402
 
-LOG_TABLES = "ledger entry record_chunk personal context leaf seal tile checkpoint signing_key".split()
+LOG_TABLES = "ledger former_log entry record_chunk personal context leaf seal tile checkpoint signing_key".split()
 PINNED = """SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 1;
     SET lc_monetary = 'C'; SET bytea_output = 'hex'; SET search_path = pg_catalog; SET client_encoding = 'UTF8'"""
 FINDINGS_MAX = 20

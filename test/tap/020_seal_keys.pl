@@ -136,6 +136,23 @@ for my $role (qw(pg_monitor govledger_auditor govledger_admin))
 fails_like($node, 'SET ROLE govledger_public; SELECT * FROM govledger.status', qr/permission denied/, 'others do not');
 fails_like($node, 'SET ROLE pg_monitor; SELECT govledger.seal()', qr/permission denied/, 'nor may they seal');
 
+# What is published, as a tool reads it that logs in as a member of govledger_public: the notes, what they say, and the keys.
+$node->safe_psql('postgres', 'CREATE ROLE bi_reader LOGIN IN ROLE govledger_public');
+my $published = sub { return $node->safe_psql('postgres', $_[0], extra_params => [ '-U', 'bi_reader' ]) };
+is($published->("SELECT string_agg(note, '' ORDER BY tree_size) FROM govledger.published_checkpoint"),
+	$node->safe_psql('postgres', "SELECT string_agg(note, '' ORDER BY tree_size) FROM govledger.checkpoint"), 'every checkpoint');
+my ($origin, $size, $root) = split /\n/, $published->('SELECT note FROM govledger.published_checkpoint ORDER BY tree_size DESC LIMIT 1');
+is($published->(q{SELECT origin, tree_size, encode(root, 'base64') FROM govledger.published_checkpoint ORDER BY tree_size DESC LIMIT 1}),
+	"$origin|$size|$root", 'origin, tree size and root are those of the note');
+is($published->('SELECT verifier_key, replaced_at IS NULL FROM govledger.published_key'), "$verifier|t", 'the key');
+is($published->('SELECT table_name FROM govledger.published_table'), '', 'no public table');
+fails_like($node, 'SELECT * FROM govledger.checkpoint', qr/permission denied/, 'and nothing else', extra_params => [ '-U', 'bi_reader' ]);
+
+# A role that was here first keeps what it has, and that is said.
+$node->safe_psql('postgres', 'ALTER ROLE govledger_peer LOGIN CREATEROLE; CREATE DATABASE third');
+like(($node->psql('third', 'CREATE EXTENSION govledger'))[2], qr/WARNING:  role "govledger_peer" was here before govledger.*\nHINT:/, 'planted role');
+$node->safe_psql('postgres', 'ALTER ROLE govledger_peer NOLOGIN NOCREATEROLE');
+
 log_is_sound($node, 'first ledger');
 log_is_sound($node, 'second ledger', 'second');
 done_testing();

@@ -1011,6 +1011,28 @@ v_adoption(char **words)
     return buffer_is(&buffer, bytes);
 }
 
+static bool
+v_succession(char **words)
+{
+    GlBytes     bytes = hex(words[0]);
+    GlSuccession succession;
+    GlReader    reader;
+    GlBuffer    buffer;
+
+    gl_reader_init(&reader, bytes.data, bytes.length);
+    if (!gl_succession_read(&reader, &succession) || !gl_reader_done(&reader) ||
+        !gl_bytes_equal(succession.origin, hex(words[1])) ||
+        succession.previous_generation != number(words[2]) || succession.previous_system_identifier != number(words[3]) ||
+        succession.generation != number(words[4]) || succession.system_identifier != number(words[5]) ||
+        succession.tree_size != number(words[6]) || !is_hash(&succession.root, words[7]) ||
+        succession.lost_from != number(words[8]) || succession.known_size != number(words[9]) ||
+        !is_hash(&succession.known_root, words[10]) || !gl_bytes_equal(succession.reason, hex(words[11])))
+        return false;
+    gl_buffer_init(&buffer, grow);
+    gl_succession_write(&buffer, &succession);
+    return buffer_is(&buffer, bytes);
+}
+
 /* --- is it a well-formed object of that kind? --- */
 
 static bool
@@ -1125,6 +1147,7 @@ static Vector vectors[] = {
     {"key-change", 10, v_key_change, 0, 0},
     {"erasure", 6, v_erasure, 0, 0},
     {"adoption", 8, v_adoption, 0, 0},
+    {"succession", 12, v_succession, 0, 0},
     {"accept", 2, v_accept, 0, 0},
     {"refuse", 2, v_refuse, 0, 0},
 };
