@@ -227,7 +227,7 @@ gl_on_ddl_command_end(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	objects = gl_event_objects("SELECT classid, objid, object_type, NULL::text[] FROM pg_catalog.pg_event_trigger_ddl_commands()"
 							   " WHERE classid IS NOT NULL");
-	guarded = gl_guards_on();
+	guarded = gl_guards_wanted();
 	command = ((EventTriggerData *) fcinfo->context)->parsetree;
 	foreach(cell, objects)
 	{
@@ -302,15 +302,20 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 	if (gl_nothing_to_follow())
 		PG_RETURN_NULL();
 	objects = gl_event_objects("SELECT classid, objid, object_type, address_names FROM pg_catalog.pg_event_trigger_dropped_objects()"
-							   " WHERE object_type IN ('table', 'trigger', 'table column', 'composite type column', 'policy')");
-	guarded = gl_guards_on();
+							   " WHERE object_type IN ('table', 'index', 'trigger', 'table column', 'composite type column', 'policy')");
+	guarded = gl_guards_wanted();
 	foreach(cell, objects)
 	{
 		const GlObject *object = lfirst(cell);
 		int			table_id;
 		int			relation_id;
 
-		if (strcmp(object->type, "trigger") == 0)
+		if (strcmp(object->type, "index") == 0)
+		{
+			if (guarded && list_length(object->names) == 2)
+				gl_guard_dropped_index(linitial(object->names), llast(object->names));
+		}
+		else if (strcmp(object->type, "trigger") == 0)
 		{
 			if (guarded)
 				gl_guard_dropped_trigger(object->names);

@@ -46,6 +46,16 @@ COMMENT ON FUNCTION govledger.start_successor(text, text, text) IS
 REVOKE ALL ON FUNCTION govledger.start_successor(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION govledger.start_successor(text, text, text) TO govledger_admin;
 
+-- honest mistakes against a ledger are refused
+CREATE FUNCTION govledger.on_ddl_command_start() RETURNS event_trigger
+	LANGUAGE C SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'gl_on_ddl_command_start';
+COMMENT ON FUNCTION govledger.on_ddl_command_start() IS 'event trigger: refuses to drop the extension with its log';
+COMMENT ON FUNCTION govledger.on_ddl_command_end() IS
+	'event trigger: records schema changes of ledger tables, refuses what would blind them';
+REVOKE ALL ON FUNCTION govledger.on_ddl_command_start() FROM PUBLIC;
+CREATE EVENT TRIGGER govledger_ddl_command_start ON ddl_command_start EXECUTE FUNCTION govledger.on_ddl_command_start();
+ALTER EVENT TRIGGER govledger_ddl_command_start ENABLE ALWAYS;
+
 -- histories
 DROP FUNCTION govledger.protect(regclass, boolean, text, name[], name[], boolean);
 CREATE FUNCTION govledger.protect(
