@@ -64,6 +64,9 @@ CREATE TRIGGER "!govledger" AFTER INSERT ON plain FOR EACH ROW EXECUTE FUNCTION 
 CREATE TRIGGER "!govledger_2" AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION nothing();
 CREATE TRIGGER mine AFTER INSERT ON plain FOR EACH ROW EXECUTE FUNCTION nothing();
 ALTER TRIGGER mine ON plain RENAME TO "!govledger";
+CREATE FUNCTION capture_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER "!govledger" AFTER INSERT ON plain FOR EACH ROW EXECUTE FUNCTION capture_row();
+CREATE SCHEMA capture_guards_2 CREATE TABLE q (id int) CREATE TRIGGER "!govledger" AFTER INSERT ON capture_guards_2.q EXECUTE FUNCTION capture_guards.nothing();
 DO $$ BEGIN EXECUTE 'ALTER TABLE capture_guards.t DISABLE TRIGGER ALL'; END $$;
 
 -- lawful: triggers of the user's own, ENABLE ALWAYS, and those on other tables
@@ -83,6 +86,15 @@ SELECT v FROM t ORDER BY id;
 CREATE TABLE child () INHERITS (t);
 CREATE TABLE later (id int NOT NULL, v text, m mood);
 ALTER TABLE later INHERIT t;
+CREATE TABLE aunt (id int NOT NULL, v text);
+ALTER TABLE t INHERIT aunt;
+ALTER TABLE aunt ADD COLUMN also int;
+ALTER TABLE aunt RENAME COLUMN v TO w;
+INSERT INTO t (id, w, also) VALUES (4, 'four', 4);
+SELECT check_name, object, detail FROM govledger.verify('t') WHERE NOT ok;
+DROP TABLE aunt CASCADE;
+ALTER TABLE aunt RENAME COLUMN w TO v;
+ALTER TABLE t NO INHERIT aunt;
 CREATE TABLE mother (id int NOT NULL, v text);
 CREATE TABLE daughter () INHERITS (mother);
 ALTER TABLE p ATTACH PARTITION mother FOR VALUES FROM (200) TO (300);

@@ -261,7 +261,9 @@ gl_on_ddl_command_end(PG_FUNCTION_ARGS)
 			int			table_id = gl_table_above(object->object_id);
 			List	   *parents = NIL;
 
-			if (table_id == 0 && has_superclass(object->object_id))
+			/* a child, or a parent: a ledger table may inherit from it, and its columns with it */
+			if (table_id == 0 && (has_superclass(object->object_id) ||
+								  (get_rel_relkind(object->object_id) == RELKIND_RELATION && has_subclass(object->object_id))))
 				parents = gl_ledger_table_ids();
 			if (table_id != 0)
 				tables = list_append_unique_int(tables, table_id);

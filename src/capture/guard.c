@@ -267,8 +267,8 @@ gl_guard_truncate(Oid relation)
 }
 
 /*
- * Tables that are dropped where no event trigger fires: in a single-user session, or when they are off. Temporary tables are passed by, and so is what
- * the server drops for its own purposes.
+ * Tables that are dropped where no event trigger fires: in a single-user session, or when they are off. Temporary tables
+ * are passed by, and so is what the server drops for its own purposes.
  */
 static void
 gl_guard_drop(Oid relation, int flags)

@@ -17,14 +17,15 @@
 extern void gl_guard_init(void);
 
 /*
- * Are refusals in force? Not where there is no ledger, in a copy that may not continue it, when a superuser switched them off, and not for
- * a binary upgrade, scripts of the extension and DDL of our own. Needs a transaction.
+ * Are refusals in force? Not where there is no ledger, in a copy that may not continue it, or when a superuser switched
+ * them off; not for a binary upgrade, scripts of the extension and DDL of our own. Needs a transaction.
  */
 extern bool gl_guards_on(void);
 
 /*
- * Before a command: refuse what takes the extension with its log away, hides it under another schema name, or changes an event
- * trigger of ours (no event trigger fires for that last, so it takes the hook).
+ * Before a command: refuse what takes the extension with its log away, hides it under another schema name, attaches a
+ * ledger table to another table, or changes an event trigger of ours (no event trigger fires for that last, so it takes
+ * the hook).
  */
 extern void gl_guard_command(const Node *command);
 /* A relation that is being dropped, or was: refuse the root of a ledger table. Partitions may go, with a record of it. */

@@ -3,8 +3,8 @@
  *		Honest mistakes against a ledger: what a command created or altered; see guard.h.
  *
  * The state after the command is looked at, not the text of the command: whichever of its many forms was used, and
- * however deep in a function, the triggers of a ledger table are then what they must be or not, and a member of the extension
- * was touched or not. What the command did is rolled back with the error.
+ * however deep in a function, the triggers of a ledger table are then what they must be or not, and a member of the
+ * extension was touched or not. What the command did is rolled back with the error.
  */
 #include "capture/guard.h"
 
@@ -19,6 +19,7 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_policy.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_rewrite.h"
 #include "catalog/pg_trigger.h"
 #include "nodes/parsenodes.h"
@@ -287,26 +288,30 @@ gl_guard_triggers(int table_id)
  * them free. A dump brings such triggers along with its tables.
  */
 static void
-gl_guard_trigger_name(const Node *command)
+gl_guard_trigger_name(Oid trigger)
 {
-	const char *name = NULL;
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
 
-	if (IsA(command, CreateTrigStmt))
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(trigger));
+	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
 	{
-		const char *function = strVal(llast(((const CreateTrigStmt *) command)->funcname));
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
 
-		if (strcmp(function, "capture_row") != 0 && strcmp(function, "capture_truncate") != 0)
-			name = ((const CreateTrigStmt *) command)->trigname;
+		if (strncmp(NameStr(form->tgname), GL_ROW_TRIGGER, strlen(GL_ROW_TRIGGER)) == 0 &&
+			!gl_belongs_to_extension(ProcedureRelationId, form->tgfoid))
+			ereport(ERROR,
+					(errcode(ERRCODE_RESERVED_NAME),
+					 errmsg("trigger name \"%s\" is reserved", NameStr(form->tgname)),
+					 errdetail("Triggers with such names record the changes of ledger tables."),
+					 errhint("Give the trigger another name.")));
 	}
-	else if (IsA(command, RenameStmt) && ((const RenameStmt *) command)->renameType == OBJECT_TRIGGER)
-		name = ((const RenameStmt *) command)->newname;
-	if (name == NULL || strncmp(name, GL_ROW_TRIGGER, strlen(GL_ROW_TRIGGER)) != 0)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_RESERVED_NAME),
-			 errmsg("trigger name \"%s\" is reserved", name),
-			 errdetail("Triggers with such names record the changes of ledger tables."),
-			 errhint("Give the trigger another name.")));
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
 }
 
 void
@@ -317,7 +322,8 @@ gl_guard_altered(const Node *command, Oid class_id, Oid object_id)
 	int			relation_id;
 
 	gl_guard_member(command, class_id, object_id, table);
-	gl_guard_trigger_name(command);
+	if (class_id == TriggerRelationId)
+		gl_guard_trigger_name(object_id);
 	if (class_id == RelationRelationId && has_superclass(object_id))
 		gl_guard_log_inheritance();
 	if (OidIsValid(table) && gl_concerns_triggers(command) && gl_ledger_relation_find(table, &table_id, &relation_id))

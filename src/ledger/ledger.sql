@@ -150,6 +150,22 @@ CREATE TABLE govledger.signing_key (
 	replaced_at timestamptz
 );
 
+/*
+ * Rows of the log stay as they were inserted. So vacuum freezes them the first time it comes (no page is written again for the sake of
+ * old transaction ids), and comes after 2 % of new rows instead of 20 %, in small steps. TOAST tables follow.
+ */
+DO $$
+DECLARE
+	log_table text;
+BEGIN
+	FOREACH log_table IN ARRAY ARRAY['context', 'entry', 'record_chunk', 'personal', 'leaf', 'seal', 'tile', 'checkpoint']
+	LOOP
+		EXECUTE format('ALTER TABLE govledger.%I SET (autovacuum_freeze_min_age = 0, '
+			'autovacuum_vacuum_insert_threshold = 10000, autovacuum_vacuum_insert_scale_factor = 0.02)', log_table);
+	END LOOP;
+END
+$$;
+
 -- What the sealer last said; one row, not part of the log.
 CREATE TABLE govledger.sealer_state (
 	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),

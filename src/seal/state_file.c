@@ -16,6 +16,7 @@
 #include "core/catalog.h"
 #include "format/note.h"
 #include "seal/file.h"
+#include "seal/home.h"
 #include "seal/settings.h"
 
 #define GL_STATE_FIRST_LINE "govledger signer state v1\n"
@@ -229,6 +230,7 @@ gl_state_file_advance(const char *path, const char *origin, const GlSealRow *tre
 						 (int) strlen(GL_STATE_FIRST_LINE) - 1, GL_STATE_FIRST_LINE, origin)));
 	if (line.found && line.size > 0)
 		gl_state_check(path, &line, tree);
+	gl_home_take(path, origin);
 	if (!line.found || line.size != tree->tree_size)
 		gl_state_write(path, origin, tree, others.data);
 	CloseTransientFile(lock);

@@ -6,6 +6,19 @@
 
 SET LOCAL search_path TO pg_catalog, pg_temp;
 
+-- vacuum freezes rows of the log at its first visit
+DO $$
+DECLARE
+	log_table text;
+BEGIN
+	FOREACH log_table IN ARRAY ARRAY['context', 'entry', 'record_chunk', 'personal', 'leaf', 'seal', 'tile', 'checkpoint']
+	LOOP
+		EXECUTE format('ALTER TABLE govledger.%I SET (autovacuum_freeze_min_age = 0, '
+			'autovacuum_vacuum_insert_threshold = 10000, autovacuum_vacuum_insert_scale_factor = 0.02)', log_table);
+	END LOOP;
+END
+$$;
+
 -- a parallel pg_restore loads the data of an extension's tables in any order
 ALTER TABLE govledger.ledger_relation DROP CONSTRAINT ledger_relation_table_id_fkey;
 ALTER TABLE govledger.ledger_column DROP CONSTRAINT ledger_column_table_id_fkey;

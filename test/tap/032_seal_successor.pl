@@ -143,7 +143,7 @@ my %damage = (
 	'an old entry gone' => q{DELETE FROM govledger.entry WHERE transaction_id = (SELECT transaction_ids[1] FROM govledger.leaf WHERE first_leaf = 0)},
 	'an old seal' => q{UPDATE govledger.seal SET content = set_byte(content, 30, get_byte(content, 30) # 1) WHERE height = 2},
 	'an old checkpoint' => q{UPDATE govledger.checkpoint SET note = regexp_replace(note, '\n\d+\n', E'\n1\n') WHERE tree_size = (SELECT min(tree_size) FROM govledger.checkpoint)},
-	'an old row' => q{UPDATE t SET v = 'changed' WHERE id = 2},
+	'an old row' => q{UPDATE pg_trigger SET tgenabled = 'D' WHERE tgrelid = 't'::regclass; UPDATE t SET v = 'changed' WHERE id = 2},
 	'no former log' => 'DELETE FROM govledger.former_log',
 	'another former log' => q{INSERT INTO govledger.former_log VALUES (9, 'example.org/x', 1, 0, 5, sha256(''))},
 	'its origin' => q{UPDATE govledger.former_log SET origin = 'example.org/x'},
@@ -158,9 +158,8 @@ my @tables = qw(ledger former_log context entry record_chunk personal leaf seal 
 for my $what (sort keys %damage)
 {
 	my $copy = join '', map { "COPY govledger.$_ TO '$dir/$_.csv' CSV HEADER;" } @tables;
-	my $found = $sql->("SET session_replication_role = replica; ALTER TABLE t DISABLE TRIGGER ALL; BEGIN; $damage{$what}; $copy
-		SELECT count(*) FROM govledger.verify() WHERE NOT ok AND check_name <> 'trigger'; ROLLBACK; ALTER TABLE t ENABLE ALWAYS TRIGGER \"!govledger\";
-		ALTER TABLE t ENABLE ALWAYS TRIGGER \"!govledger_truncate\"");
+	my $found = $sql->("BEGIN; $damage{$what}; $copy
+		SELECT count(*) FROM govledger.verify() WHERE NOT ok AND check_name <> 'trigger'; ROLLBACK");
 	cmp_ok($found, '>', 0, "verify finds $what");
 	cmp_ok($found, '<', 8, "and says it in few rows: $what");
 	my ($ok) = command_output('python3', 'test/interop/govledger.py', 'check-log', $dir);

@@ -16,7 +16,7 @@ mkdir "$disk/$_" for qw(log seals signer wal);
 
 # A process that holds the namespace; commands enter it by its id.
 my ($go, $said) = ('', '');
-my $mount = join ' && ', (map {"mount -t tmpfs -o size=$_->[1] tmpfs $disk/$_->[0]"} [ log => '3m' ], [ seals => '1m' ], [ signer => '64k' ], [ wal => '24m' ]);
+my $mount = join ' && ', (map {"mount -t tmpfs -o size=$_->[1] tmpfs $disk/$_->[0]"} [ log => '16m' ], [ seals => '1m' ], [ signer => '64k' ], [ wal => '24m' ]);
 my @unprivileged = qw(setpriv --ambient-caps=-all --inh-caps=-all --);
 my $holder = IPC::Run::start(
 	[ qw(unshare -U -m --map-current-user --keep-caps sh -c), "$mount && mkdir $disk/log/space $disk/seals/space $keys && echo mounted && exec @unprivileged cat" ],
@@ -117,8 +117,8 @@ $before = count();
 ($committed, my $down) = (0, 0);
 for (1 .. 200)
 {
-	my ($status, undef, $error) = $node->psql('postgres', q{INSERT INTO t (v) SELECT repeat('w', 500) FROM generate_series(1, 500)});
-	last if $down = $status != 0;
+	my ($status) = $node->psql('postgres', q{INSERT INTO t (v) SELECT repeat('w', 500) FROM generate_series(1, 500)});
+	last if $down = $status == 2;
 	$committed += 500;
 }
 ok($down, "WAL full: the server stops after $committed rows");
