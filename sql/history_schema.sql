@@ -1,5 +1,6 @@
 -- A history follows the schema of its table.
 SET client_min_messages = warning;
+SET govledger.guards = off;
 CREATE SCHEMA history_schema;
 SET search_path = history_schema;
 CREATE TYPE mood AS ENUM ('a', 'b');

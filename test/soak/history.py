@@ -64,6 +64,7 @@ def check(session, seed):
     session.run("SET client_min_messages = warning; SELECT govledger.wait_history()")
     database = replay.Database(session)
     try:
+        database.log.check()
         model = replay.Replay(database.log)
         tables, known = database.tables(), histories(session)
         sizes = [int(row[0]) for row in session.run("SELECT tree_size FROM govledger.seal ORDER BY height")]
