@@ -98,9 +98,13 @@ SELECT count(*) FROM pg_policies WHERE tablename = 'parcel_history';
 DROP POLICY U&"x\0001ALTER ROLE history_owner SUPERUSER --" ON parcel;
 ALTER TABLE parcel DISABLE ROW LEVEL SECURITY; SET ROLE history_alice; SELECT count(*) FROM parcel_history;
 -- a version may be asked about by those who may read its history
+\set VERBOSITY sqlstate
 SET ROLE history_heir; SELECT govledger.history_is_latest('parcel_history'::regclass, '(0,1)', 1); SELECT govledger.history_is_latest('govledger.personal'::regclass, '(0,1)', 1);
+\set VERBOSITY default
 SELECT govledger.rebuild('parcel') > 0 AS rebuilt;
+\set VERBOSITY sqlstate
 SELECT govledger.history_value('x'::text, 'parcel'::regclass, NULL::int);
+\set VERBOSITY default
 SELECT govledger.history_value(1, 'parcel_history'::regclass, NULL::text);
 SET ROLE history_bob; SELECT govledger.rebuild('parcel');
 RESET ROLE; SELECT * FROM rights ORDER BY 3;
