@@ -111,7 +111,8 @@ RESET ROLE; SELECT * FROM rights ORDER BY 3;
 -- a new owner; what the former one granted goes with him
 ALTER TABLE parcel OWNER TO history_heir; SELECT * FROM rights;
 SET ROLE history_owner; SELECT count(*) FROM parcel_history; SET ROLE history_heir; SELECT count(*) > 0 AS more FROM parcel_history;
-RESET ROLE; REVOKE CREATE ON SCHEMA history_rights FROM history_bob;
+RESET ROLE; REASSIGN OWNED BY history_heir TO history_owner; SELECT * FROM rights; REASSIGN OWNED BY history_owner TO history_heir; SELECT * FROM rights;
+REVOKE CREATE ON SCHEMA history_rights FROM history_bob;
 
 -- public: the columns that can be read in the table, what happened and when; not who and why, and not what is personal
 SELECT govledger.set_visibility('parcel', 'public', 'test');
