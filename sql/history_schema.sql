@@ -44,6 +44,7 @@ SELECT * FROM govledger.as_of(NULL::history_schema_3.u, 'infinity'::timestamptz)
 SELECT * FROM history_schema_3.u ORDER BY id;
 -- a type that goes takes the column along
 DROP TYPE humour CASCADE;
+SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT * FROM govledger.as_of(NULL::history_schema_3.u, 'infinity'::timestamptz) ORDER BY id;
 SELECT id, m FROM t_history ORDER BY ledger_entry, ledger_record;
 -- a change of type: what keeps its text keeps its place, what does not gets a new one (as recorded after DDL without event triggers)
