@@ -68,6 +68,20 @@ extern void gl_init_materialized_srf(FunctionCallInfo fcinfo);
 #define gl_owns_relation(relid) pg_class_ownercheck(relid, GetUserId())
 #endif
 
+/* 16: the same for types */
+#if PG_VERSION_NUM >= 160000
+#define gl_owns_type(oid) object_ownercheck(TypeRelationId, oid, GetUserId())
+#else
+#define gl_owns_type(oid) pg_type_ownercheck(oid, GetUserId())
+#endif
+
+/* 17: a generated column can get another expression */
+#if PG_VERSION_NUM >= 170000
+#define gl_sets_expression(subtype) ((subtype) == AT_SetExpression)
+#else
+#define gl_sets_expression(subtype) false
+#endif
+
 /* 16: the same for databases */
 #if PG_VERSION_NUM >= 160000
 #define gl_owns_database(oid) object_ownercheck(DatabaseRelationId, oid, GetUserId())
@@ -106,6 +120,24 @@ extern void gl_init_materialized_srf(FunctionCallInfo fcinfo);
 #else
 #define gl_index_beginscan(heap, index, snapshot, nkeys, norderbys) \
 	index_beginscan(heap, index, snapshot, nkeys, norderbys)
+#endif
+
+/* 16: whether an update needs index entries is no yes or no any more; those of summarizing indexes alone are none to us */
+#if PG_VERSION_NUM >= 160000
+#define GlUpdateIndexes TU_UpdateIndexes
+#define gl_update_needs_indexes(indexes) ((indexes) == TU_All)
+#else
+#define GlUpdateIndexes bool
+#define gl_update_needs_indexes(indexes) (indexes)
+#endif
+
+/* 16: index entries of summarizing access methods alone may be asked for */
+#if PG_VERSION_NUM >= 160000
+#define gl_insert_index_tuples(result_relation, slot, estate) \
+	ExecInsertIndexTuples(result_relation, slot, estate, false, false, NULL, NIL, false)
+#else
+#define gl_insert_index_tuples(result_relation, slot, estate) \
+	ExecInsertIndexTuples(result_relation, slot, estate, false, false, NULL, NIL)
 #endif
 
 /* 18: written before the declaration, as in C11, instead of behind it */

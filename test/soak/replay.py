@@ -66,14 +66,18 @@ class Replay:
 
     def run(self):
         for key in self.order():
-            personal = {int(row["record"]): {(value.column_id, value.old): value.value
-                                             for value in parse_personal(as_bytes(row["content"]))}
-                        for row in self.log.personal.get(key, [])}
-            records = [(parse_record(data), number) for number, data in enumerate(self.log.streams.get(key, []))]
-            for record, number in sorted(records, key=lambda pair: (pair[0].command_id, pair[1])):
-                if record.kind in "IGUDTS":
-                    self.apply((key, number), record, personal.get(number, {}))
+            self.play(key)
         return self
+
+    def play(self, key):
+        """One entry."""
+        personal = {int(row["record"]): {(value.column_id, value.old): value.value
+                                         for value in parse_personal(as_bytes(row["content"]))}
+                    for row in self.log.personal.get(key, [])}
+        records = [(parse_record(data), number) for number, data in enumerate(self.log.streams.get(key, []))]
+        for record, number in sorted(records, key=lambda pair: (pair[0].command_id, pair[1])):
+            if record.kind in "IGUDTS":
+                self.apply((key, number), record, personal.get(number, {}))
 
     def apply(self, where, record, personal):
         table = self.tables[record.table_id]
@@ -153,11 +157,7 @@ class Database:
         return found
 
     def rows(self, columns, name):
-        # a partition whose DETACH CONCURRENTLY was broken off does not get later columns
-        there = {row[0] for row in self.session.run(
-            "SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = '%s'::regclass AND attnum > 0 AND NOT attisdropped"
-            % name.replace("'", "''"))}
-        ids = [column for column in sorted(columns) if columns[column][0] in there]
+        ids = sorted(columns)
         for values in self.session.run("SELECT %s FROM ONLY %s" % (
                 ", ".join("%s::text" % columns[column][0] for column in ids), name)):
             row = {}
