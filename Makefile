@@ -9,7 +9,7 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" govledger.co
 
 # The architecture, in one line: order of SQL and linking; a feature includes only itself and what stands left of it;
 # src/module.c starts them all.
-FEATURES = format core ledger capture seal verify
+FEATURES = format core ledger capture seal history verify
 
 OBJS       = $(patsubst %.c,%.o,$(foreach f,$(FEATURES),$(sort $(wildcard src/$f/*.c))) src/module.c)
 SQL_PARTS  = src/header.sql $(foreach f,$(FEATURES),$(sort $(wildcard src/$f/*.sql)))

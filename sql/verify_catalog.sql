@@ -43,7 +43,7 @@ BEGIN; UPDATE pg_proc SET prosrc = 'gl_capture_truncate' WHERE oid = 'govledger.
 BEGIN; UPDATE pg_proc SET probin = '$libdir/other' WHERE oid = 'govledger.capture_row'::regproc; SELECT * FROM finding; ROLLBACK;
 BEGIN; CREATE OR REPLACE FUNCTION govledger.capture_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$; SELECT * FROM finding; ROLLBACK;
 BEGIN; ALTER FUNCTION govledger.capture_truncate() RENAME TO old; SELECT * FROM finding; ROLLBACK;
-BEGIN; ALTER FUNCTION govledger.protect(regclass, boolean, text, name[], name[], boolean) RESET ALL; SELECT * FROM finding; ROLLBACK;
+BEGIN; ALTER FUNCTION govledger.protect(regclass, boolean, text, name[], name[], boolean, name) RESET ALL; SELECT * FROM finding; ROLLBACK;
 BEGIN; ALTER FUNCTION govledger.on_sql_drop() SECURITY DEFINER; SELECT * FROM finding; ROLLBACK;
 BEGIN; CREATE FUNCTION govledger.helper() RETURNS int LANGUAGE sql AS 'SELECT 1'; SELECT * FROM finding; ROLLBACK;
 BEGIN; ALTER EVENT TRIGGER govledger_ddl_command_end DISABLE; SELECT * FROM finding; ROLLBACK;

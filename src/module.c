@@ -9,6 +9,7 @@
 
 #include "capture/capture.h"
 #include "core/core.h"
+#include "history/history.h"
 #include "seal/seal.h"
 
 PG_MODULE_MAGIC;
@@ -23,5 +24,6 @@ _PG_init(void)
 #endif
 	gl_capture_init();
 	gl_seal_init();
+	gl_history_init();
 	gl_reserve_setting_prefix("govledger");
 }

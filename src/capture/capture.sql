@@ -14,11 +14,12 @@ CREATE FUNCTION govledger.protect(
 	visibility text DEFAULT 'private',
 	personal name[] DEFAULT '{}',
 	key name[] DEFAULT NULL,
-	history boolean DEFAULT true
+	history boolean DEFAULT true,
+	history_name name DEFAULT NULL
 ) RETURNS void
 	LANGUAGE C VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'gl_protect';
-COMMENT ON FUNCTION govledger.protect(regclass, boolean, text, name[], name[], boolean) IS
+COMMENT ON FUNCTION govledger.protect(regclass, boolean, text, name[], name[], boolean, name) IS
 	'makes a table a ledger table: its rows become the genesis entry, every later change is recorded';
 
 CREATE FUNCTION govledger.unprotect(target regclass, reason text) RETURNS void
@@ -64,11 +65,11 @@ CREATE FUNCTION govledger.on_table_rewrite() RETURNS event_trigger
 COMMENT ON FUNCTION govledger.on_table_rewrite() IS 'event trigger: refuses to rewrite ledger tables unseen';
 
 REVOKE ALL ON FUNCTION govledger.capture_row(), govledger.capture_truncate(),
-	govledger.protect(regclass, boolean, text, name[], name[], boolean), govledger.unprotect(regclass, text),
+	govledger.protect(regclass, boolean, text, name[], name[], boolean, name), govledger.unprotect(regclass, text),
 	govledger.set_visibility(regclass, text, text), govledger.record_schema(regclass), govledger.note(text),
 	govledger.on_ddl_command_start(), govledger.on_ddl_command_end(), govledger.on_sql_drop(), govledger.on_table_rewrite()
 	FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION govledger.protect(regclass, boolean, text, name[], name[], boolean),
+GRANT EXECUTE ON FUNCTION govledger.protect(regclass, boolean, text, name[], name[], boolean, name),
 	govledger.unprotect(regclass, text), govledger.set_visibility(regclass, text, text),
 	govledger.record_schema(regclass), govledger.note(text)
 	TO govledger_admin;

@@ -16,6 +16,7 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_policy.h"
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
@@ -126,6 +127,26 @@ gl_table_above(Oid relid)
 		if (gl_ledger_relation_find(lfirst_oid(cell), &table_id, &relation_id))
 			return table_id;
 	return 0;
+}
+
+/* What a row security policy is on. */
+static Oid
+gl_policy_relation(Oid policy)
+{
+	Relation	heap = table_open(PolicyRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			relation = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_policy_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(policy));
+	scan = systable_beginscan(heap, PolicyOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		relation = ((Form_pg_policy) GETSTRUCT(tuple))->polrelid;
+	systable_endscan(scan);
+	table_close(heap, AccessShareLock);
+	return relation;
 }
 
 /* A plain inheritance child takes rows that its parent's trigger never sees. */
@@ -244,6 +265,9 @@ gl_tables_of_object(const Node *command, const GlObject *object)
 				gl_refuse_type_change(object->object_id);
 			/* a renamed type, or one in another schema, is another type name in the schema */
 			return gl_renames(command) ? gl_tables_of_relations(gl_type_users(object->object_id)) : NIL;
+		case PolicyRelationId:
+			/* histories have the row security of their tables */
+			return gl_tables_of_relations(list_make1_oid(gl_policy_relation(object->object_id)));
 		case NamespaceRelationId:
 		case ExtensionRelationId:
 			/* a renamed schema renames all that is in it; so does an extension that moves to another schema */
@@ -280,7 +304,7 @@ gl_on_ddl_command_end(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	objects = gl_event_objects("SELECT classid, objid, object_type, NULL::text[] FROM pg_catalog.pg_event_trigger_ddl_commands()"
 							   " WHERE classid IS NOT NULL");
-	guarded = gl_guards_on();
+	guarded = gl_guards_wanted();
 	command = ((EventTriggerData *) fcinfo->context)->parsetree;
 	tables = gl_ddl_tables(command);
 	foreach(cell, objects)
@@ -318,9 +342,21 @@ gl_lost_an_index(const Node *command, List *objects)
 
 		if (strcmp(object->type, "table") == 0 || strcmp(object->type, "materialized view") == 0)
 			return false;
-		lost |= strcmp(object->type, "index") == 0;
+		lost |= strcmp(object->type, "dependent index") == 0;
 	}
 	return lost;
+}
+
+/* The relation that a dropped policy was on, if it is still there. */
+static Oid
+gl_dropped_from(const GlObject *object)
+{
+	Oid			schema;
+
+	if (list_length(object->names) != 3)
+		return InvalidOid;
+	schema = get_namespace_oid(linitial(object->names), true);
+	return OidIsValid(schema) ? get_relname_relid(lsecond(object->names), schema) : InvalidOid;
 }
 
 Datum
@@ -334,22 +370,36 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 	gl_check_event(fcinfo, "on_sql_drop");
 	if (gl_nothing_to_follow())
 		PG_RETURN_NULL();
-	objects = gl_event_objects("SELECT classid, objid, object_type, address_names FROM pg_catalog.pg_event_trigger_dropped_objects()"
-							   " WHERE object_type IN ('table', 'materialized view', 'trigger', 'table column', 'composite type column')"
-							   " OR object_type = 'index' AND NOT original");
+	objects = gl_event_objects("SELECT classid, objid,"
+							   " CASE WHEN object_type = 'index' AND NOT original THEN 'dependent index' ELSE object_type END, address_names"
+							   " FROM pg_catalog.pg_event_trigger_dropped_objects() WHERE object_type IN"
+							   " ('table', 'materialized view', 'index', 'trigger', 'table column', 'composite type column', 'policy')");
 	if (gl_lost_an_index(((EventTriggerData *) fcinfo->context)->parsetree, objects))
 		tables = gl_ledger_table_ids();
-	guarded = gl_guards_on();
+	guarded = gl_guards_wanted();
 	foreach(cell, objects)
 	{
 		const GlObject *object = lfirst(cell);
 		int			table_id;
 		int			relation_id;
 
-		if (strcmp(object->type, "trigger") == 0)
+		if (strcmp(object->type, "index") == 0 || strcmp(object->type, "dependent index") == 0)
+		{
+			if (guarded && list_length(object->names) == 2)
+				gl_guard_dropped_index(linitial(object->names), llast(object->names));
+		}
+		else if (strcmp(object->type, "trigger") == 0)
 		{
 			if (guarded)
 				gl_guard_dropped_trigger(object->names);
+		}
+		else if (strcmp(object->type, "policy") == 0)
+		{
+			Oid			relation = gl_dropped_from(object);
+
+			table_id = OidIsValid(relation) ? gl_table_above(relation) : 0;
+			if (table_id != 0)
+				tables = list_append_unique_int(tables, table_id);
 		}
 		else if (strcmp(object->type, "composite type column") == 0 || strcmp(object->type, "table column") == 0)
 		{

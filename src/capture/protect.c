@@ -307,7 +307,7 @@ gl_protect_options(FunctionCallInfo fcinfo)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3) || PG_ARGISNULL(5))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("only the argument \"key\" of govledger.protect() can be null")));
+				 errmsg("only the arguments \"key\" and \"history_name\" of govledger.protect() can be null")));
 	table->append_only = PG_GETARG_BOOL(1);
 	table->visibility = gl_visibility_parse(text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	table->history = PG_GETARG_BOOL(5);
@@ -361,6 +361,7 @@ gl_protect(PG_FUNCTION_ARGS)
 	gl_schema_record(table, GL_SCHEMA_PROTECT, 0, "");
 	if (table->visibility == GL_VISIBILITY_PUBLIC)
 		gl_visibility_apply(table);
+	gl_schema_tell(table, GL_SCHEMA_PROTECT, PG_NARGS() < 7 || PG_ARGISNULL(6) ? NULL : NameStr(*PG_GETARG_NAME(6)));
 	foreach(cell, tree)
 		gl_genesis(lfirst_oid(cell));
 	PG_RETURN_VOID();
@@ -409,6 +410,7 @@ gl_unprotect(PG_FUNCTION_ARGS)
 	gl_ledger_require_ours(gl_ledger_state());
 	(void) gl_relation_tree(relid, AccessExclusiveLock);
 	gl_schema_record(table, GL_SCHEMA_UNPROTECT, 0, reason);
+	gl_schema_tell(table, GL_SCHEMA_UNPROTECT, NULL);
 	table->unprotected = true;
 	gl_ledger_table_put(table);
 	if (table->visibility == GL_VISIBILITY_PUBLIC)

@@ -31,6 +31,17 @@
 #include "core/catalog.h"
 
 bool		gl_schema_busy = false;
+GlSchemaHook gl_schema_hook = NULL;
+
+void
+gl_schema_tell(const GlLedgerTable *table, GlSchemaOperation operation, const char *history_name)
+{
+	GlSchemaChange change = {.operation = operation,.table = table,.history_name = history_name};
+
+	change.relation = ((const GlLedgerRelation *) linitial(table->relations))->relation;
+	if (gl_schema_hook != NULL)
+		gl_schema_hook(&change);
+}
 
 void
 gl_schema_run(const char *command)
@@ -528,11 +539,12 @@ gl_schema_sync(int table_id, const char *reason)
 		CacheInvalidateRelcacheAll();
 		CommandCounterIncrement();
 		gl_schema_record(table, GL_SCHEMA_ALTER, 0, reason);
-		if (table->visibility == GL_VISIBILITY_PUBLIC)
-			gl_visibility_apply(table);
 	}
 	gl_sync_removed(table, tree, reason);
 	gl_sync_added(table, tree, reason);
 	gl_key_check(table, relation);
+	gl_schema_tell(table, GL_SCHEMA_ALTER, NULL);
+	if (changed && table->visibility == GL_VISIBILITY_PUBLIC)
+		gl_visibility_apply(table);
 	table_close(relation, NoLock);
 }

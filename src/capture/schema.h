@@ -54,6 +54,24 @@ extern void gl_schema_refuse_attach(const char *name);
 /* Of two sessions that bring one table's catalog in line, the second waits here for the first; then it must read anew. */
 extern void gl_schema_lock(int table_id);
 
+/*
+ * What stands right of capture and follows the schema of ledger tables: called in the transaction of the change, when
+ * catalog and log have it. `operation`: P before the rows that are there are recorded (with the arguments of protect()), A after any DDL that concerned
+ * the table, its policies included, U at the end.
+ */
+typedef struct GlSchemaChange
+{
+	GlSchemaOperation operation;
+	const GlLedgerTable *table;
+	Oid			relation;
+	const char *history_name;	/* P: NULL if not given */
+} GlSchemaChange;
+
+typedef void (*GlSchemaHook) (const GlSchemaChange *change);
+
+extern GlSchemaHook gl_schema_hook;
+extern void gl_schema_tell(const GlLedgerTable *table, GlSchemaOperation operation, const char *history_name);
+
 /* Add the rows that a relation holds as genesis records; progress is told as NOTICE. */
 extern void gl_genesis(Oid relation);
 
@@ -70,9 +88,12 @@ extern void gl_require_reason(const char *reason, const char *function);
 extern GlVisibility gl_visibility_parse(const char *name);
 /* Columns that govledger_public may read (List of char *); none unless the table is public and protected. */
 extern List *gl_public_columns(const GlLedgerTable *table);
-/* Exactly these columns of `relation` can be read by govledger_public from now on; NOTICE if its schema is closed to it. */
-extern void gl_public_grant(Oid relation, List *columns);
-/* The same for a ledger table, as its visibility says. */
+/* Exactly these columns of `relation` can be read by govledger_public from now on; NOTICE and true if that is more than before. */
+extern bool gl_public_grant(Oid relation, List *columns);
+/* What else must follow when the public's columns of a table change. */
+typedef void (*GlVisibilityHook) (const GlLedgerTable *table);
+extern GlVisibilityHook gl_visibility_hook;
+/* The same for a ledger table, as its visibility says; NOTICE if its schema is closed to it. */
 extern void gl_visibility_apply(const GlLedgerTable *table);
 
 #endif

@@ -98,6 +98,8 @@ gl_capture_row(PG_FUNCTION_ARGS)
 				 errmsg("function govledger.capture_row() must not be called by trigger \"%s\"",
 						trigger->tg_trigger->tgname),
 				 errhint("Drop that trigger: govledger.protect() makes the one that is needed.")));
+	if (GL_STOP("trigger"))
+		return PointerGetDatum(NULL);
 	encoder = gl_trigger_encoder(trigger);
 	if (encoder->append_only && !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		gl_refuse_append_only(trigger, TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? "UPDATE" : "DELETE");

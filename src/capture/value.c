@@ -27,6 +27,7 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "capture/print.h"
 #include "core/catalog.h"
 
 /* The C variables behind DateStyle and friends are what the output functions read; saving and restoring them
@@ -302,7 +303,10 @@ static GlBytes
 gl_date_bytes(DateADT date, char *scratch)
 {
 	struct pg_tm tm;
+	int			length = gl_print_date(date, scratch);
 
+	if (length > 0)
+		return gl_bytes(scratch, length);
 	if (DATE_NOT_FINITE(date))
 		EncodeSpecialDate(date, scratch);
 	else
@@ -320,7 +324,10 @@ gl_timestamp_bytes(Timestamp timestamp, bool with_zone, char *scratch)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
+	int			length = gl_print_timestamp(timestamp, with_zone, scratch);
 
+	if (length > 0)
+		return gl_bytes(scratch, length);
 	if (TIMESTAMP_NOT_FINITE(timestamp))
 		EncodeSpecialTimestamp(timestamp, scratch);
 	else
@@ -333,6 +340,19 @@ gl_timestamp_bytes(Timestamp timestamp, bool with_zone, char *scratch)
 		EncodeDateTime(&tm, fsec, with_zone, 0, NULL, USE_ISO_DATES, scratch);
 	}
 	return gl_bytes(scratch, strlen(scratch));
+}
+
+static GlBytes
+gl_numeric_bytes(Datum value, char *scratch)
+{
+	GlBytes		stored = gl_varlena_bytes(value);
+	int			length = gl_print_numeric((const char *) stored.data, stored.length, scratch);
+	char	   *text;
+
+	if (length > 0)
+		return gl_bytes(scratch, length);
+	text = DatumGetCString(DirectFunctionCall1(numeric_out, value));
+	return gl_bytes(text, strlen(text));
 }
 
 GlBytes
@@ -356,6 +376,8 @@ gl_value_bytes(GlValueWriter *writer, Datum value, char scratch[GL_VALUE_SCRATCH
 			return gl_bytes(scratch, float_to_shortest_decimal_buf(DatumGetFloat4(value), scratch));
 		case FLOAT8OID:
 			return gl_bytes(scratch, double_to_shortest_decimal_buf(DatumGetFloat8(value), scratch));
+		case NUMERICOID:
+			return gl_numeric_bytes(value, scratch);
 		case DATEOID:
 			return gl_date_bytes(DatumGetDateADT(value), scratch);
 		case TIMESTAMPOID:

@@ -37,6 +37,10 @@ static const char *const gl_relation_names[GL_REL_COUNT] = {
 	[GL_REL_TILE] = "tile",
 	[GL_REL_CHECKPOINT] = "checkpoint",
 	[GL_REL_SIGNING_KEY] = "signing_key",
+	[GL_REL_HISTORY_STATE] = "history_state",
+	[GL_REL_HISTORY_TABLE] = "history_table",
+	[GL_REL_HISTORY_PROGRESS] = "history_progress",
+	[GL_REL_HISTORY_COLUMN] = "history_column",
 	[GL_REL_LEDGER_PKEY] = "ledger_pkey",
 	[GL_REL_FORMER_LOG_PKEY] = "former_log_pkey",
 	[GL_REL_LEDGER_RELATION_RELATION_IDX] = "ledger_relation_relation_idx",
@@ -52,6 +56,10 @@ static const char *const gl_relation_names[GL_REL_COUNT] = {
 	[GL_REL_LEAF_PKEY] = "leaf_pkey",
 	[GL_REL_SEAL_PKEY] = "seal_pkey",
 	[GL_REL_TILE_PKEY] = "tile_pkey",
+	[GL_REL_HISTORY_TABLE_PKEY] = "history_table_pkey",
+	[GL_REL_HISTORY_TABLE_HISTORY_IDX] = "history_table_history_idx",
+	[GL_REL_HISTORY_PROGRESS_PKEY] = "history_progress_pkey",
+	[GL_REL_HISTORY_COLUMN_PKEY] = "history_column_pkey",
 };
 
 static Oid	gl_relation_oids[GL_REL_COUNT];

@@ -30,6 +30,10 @@ typedef enum GlRelation
 	GL_REL_TILE,
 	GL_REL_CHECKPOINT,
 	GL_REL_SIGNING_KEY,
+	GL_REL_HISTORY_STATE,
+	GL_REL_HISTORY_TABLE,
+	GL_REL_HISTORY_PROGRESS,
+	GL_REL_HISTORY_COLUMN,
 	GL_REL_LEDGER_PKEY,
 	GL_REL_FORMER_LOG_PKEY,
 	GL_REL_LEDGER_RELATION_RELATION_IDX,
@@ -45,6 +49,10 @@ typedef enum GlRelation
 	GL_REL_LEAF_PKEY,
 	GL_REL_SEAL_PKEY,
 	GL_REL_TILE_PKEY,
+	GL_REL_HISTORY_TABLE_PKEY,
+	GL_REL_HISTORY_TABLE_HISTORY_IDX,
+	GL_REL_HISTORY_PROGRESS_PKEY,
+	GL_REL_HISTORY_COLUMN_PKEY,
 	GL_REL_COUNT
 } GlRelation;
 
@@ -89,6 +97,14 @@ extern void gl_fault(const char *point);
 #define GL_FAULT(point) gl_fault(point)
 #else
 #define GL_FAULT(point) ((void) 0)
+#endif
+
+/* True if the test build was told to do nothing beyond this point, so that a benchmark can tell what each stage costs. */
+#ifdef GL_FAULT_INJECTION
+extern bool gl_stop(const char *point);
+#define GL_STOP(point) gl_stop(point)
+#else
+#define GL_STOP(point) false
 #endif
 
 #endif

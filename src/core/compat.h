@@ -122,6 +122,24 @@ extern void gl_init_materialized_srf(FunctionCallInfo fcinfo);
 	index_beginscan(heap, index, snapshot, nkeys, norderbys)
 #endif
 
+/* 16: whether an update needs index entries is no yes or no any more; those of summarizing indexes alone are none to us */
+#if PG_VERSION_NUM >= 160000
+#define GlUpdateIndexes TU_UpdateIndexes
+#define gl_update_needs_indexes(indexes) ((indexes) == TU_All)
+#else
+#define GlUpdateIndexes bool
+#define gl_update_needs_indexes(indexes) (indexes)
+#endif
+
+/* 16: index entries of summarizing access methods alone may be asked for */
+#if PG_VERSION_NUM >= 160000
+#define gl_insert_index_tuples(result_relation, slot, estate) \
+	ExecInsertIndexTuples(result_relation, slot, estate, false, false, NULL, NIL, false)
+#else
+#define gl_insert_index_tuples(result_relation, slot, estate) \
+	ExecInsertIndexTuples(result_relation, slot, estate, false, false, NULL, NIL)
+#endif
+
 /* 18: written before the declaration, as in C11, instead of behind it */
 #if PG_VERSION_NUM >= 180000
 #define GL_NORETURN pg_noreturn

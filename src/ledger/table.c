@@ -209,11 +209,8 @@ gl_ledger_table_next_id(void)
 	return (int) nextval_internal(gl_relation_oid(GL_REL_TABLE_ID_SEQ), false);
 }
 
-/*
- * Insert a row or replace the one with the same first `nkeys` columns (int4 each).
- */
-static void
-gl_put(GlRelation which, GlRelation pkey, int nkeys, Datum *values, bool *nulls)
+void
+gl_catalog_put(GlRelation which, GlRelation pkey, int nkeys, Datum *values, bool *nulls)
 {
 	Relation	catalog = gl_relation_open(which, RowExclusiveLock);
 	ScanKeyData keys[2];
@@ -271,7 +268,7 @@ gl_ledger_table_put(const GlLedgerTable *table)
 	values[Anum_gl_ledger_table_protected_at - 1] = gl_protected_at(table->table_id);
 	values[Anum_gl_ledger_table_unprotected_at - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 	nulls[Anum_gl_ledger_table_unprotected_at - 1] = !table->unprotected;
-	gl_put(GL_REL_LEDGER_TABLE, GL_REL_LEDGER_TABLE_PKEY, 1, values, nulls);
+	gl_catalog_put(GL_REL_LEDGER_TABLE, GL_REL_LEDGER_TABLE_PKEY, 1, values, nulls);
 }
 
 void
@@ -291,7 +288,7 @@ gl_ledger_column_put(int table_id, const GlLedgerColumn *column)
 	values[Anum_gl_ledger_column_key_ordinal - 1] = Int16GetDatum(column->key_ordinal);
 	nulls[Anum_gl_ledger_column_key_ordinal - 1] = column->key_ordinal == 0;
 	values[Anum_gl_ledger_column_dropped - 1] = BoolGetDatum(column->dropped);
-	gl_put(GL_REL_LEDGER_COLUMN, GL_REL_LEDGER_COLUMN_PKEY, 2, values, nulls);
+	gl_catalog_put(GL_REL_LEDGER_COLUMN, GL_REL_LEDGER_COLUMN_PKEY, 2, values, nulls);
 }
 
 void
@@ -310,5 +307,5 @@ gl_ledger_relation_put(int table_id, const GlLedgerRelation *relation)
 	nulls[Anum_gl_ledger_relation_relation - 1] = !OidIsValid(relation->relation);
 	values[Anum_gl_ledger_relation_schema_name - 1] = NameGetDatum(&schema_name);
 	values[Anum_gl_ledger_relation_relation_name - 1] = NameGetDatum(&name);
-	gl_put(GL_REL_LEDGER_RELATION, GL_REL_LEDGER_RELATION_PKEY, 2, values, nulls);
+	gl_catalog_put(GL_REL_LEDGER_RELATION, GL_REL_LEDGER_RELATION_PKEY, 2, values, nulls);
 }

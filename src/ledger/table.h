@@ -9,6 +9,7 @@
 #include "access/attnum.h"
 #include "access/htup.h"
 #include "access/tupdesc.h"
+#include "core/catalog.h"
 #include "format/record.h"
 #include "nodes/pg_list.h"
 
@@ -53,6 +54,12 @@ extern GlLedgerRelation *gl_ledger_relation_read(HeapTuple tuple, TupleDesc desc
 extern List *gl_ledger_table_ids(void);
 /* The id that the next table gets; no lock, so that a long protect() does not hold up another one. */
 extern int	gl_ledger_table_next_id(void);
+
+/*
+ * Insert a row into a catalog table of ours, or replace the one with the same first `nkeys` columns (int4, at most 2), which
+ * `pkey` is over. Visible to the next command.
+ */
+extern void gl_catalog_put(GlRelation which, GlRelation pkey, int nkeys, Datum *values, bool *nulls);
 
 /* Insert the row, or replace the one with the same id. Visible to the next command. */
 extern void gl_ledger_table_put(const GlLedgerTable *table);

@@ -8,10 +8,13 @@
 
 #include "miscadmin.h"
 
+#include "seal/follow.h"
 #include "seal/hook.h"
 #include "seal/settings.h"
 #include "seal/shared.h"
 #include "seal/worker.h"
+
+const GlFollower *gl_follower = NULL;
 
 void
 gl_seal_init(void)

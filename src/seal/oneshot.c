@@ -26,6 +26,7 @@
 #include "utils/resowner.h"
 
 #include "core/catalog.h"
+#include "seal/follow.h"
 #include "seal/query.h"
 
 #define GL_ONESHOT_QUEUE_SIZE 16384
@@ -237,6 +238,11 @@ gl_oneshot_main(Datum argument)
 	{
 		case GL_ONESHOT_SEAL:
 			result = gl_oneshot_seal();
+			break;
+		case GL_ONESHOT_FOLLOW:
+			(void) gl_oneshot_seal();
+			if (gl_follower != NULL)
+				gl_follower->run();
 			break;
 		case GL_ONESHOT_ROTATE:
 			result = gl_oneshot_rotate(head->strings, head->strings + head->reason_offset, head->old_key_lost);

@@ -14,6 +14,7 @@
 typedef enum GlOneshotTask
 {
 	GL_ONESHOT_SEAL,
+	GL_ONESHOT_FOLLOW,			/* seal, then have the log followed to there */
 	GL_ONESHOT_ROTATE
 } GlOneshotTask;
 

@@ -44,6 +44,13 @@ typedef struct GlSealerSlot
 	GlExitReason exit_reason;
 } GlSealerSlot;
 
+/* A process beside the sealer of a database, which must leave with it. */
+typedef struct GlFollowerSlot
+{
+	Oid			database;		/* InvalidOid: free */
+	pid_t		pid;
+} GlFollowerSlot;
+
 typedef struct GlSealShared
 {
 	LWLock	   *lock;			/* protects all but the condition variable */
@@ -56,19 +63,21 @@ typedef struct GlSealShared
 	uint32		last_generation;
 	ConditionVariable progress;
 	int			slot_count;
-	GlSealerSlot slots[FLEXIBLE_ARRAY_MEMBER];
+	GlSealerSlot slots[FLEXIBLE_ARRAY_MEMBER];	/* behind them as many GlFollowerSlot */
 } GlSealShared;
 
 static GlSealShared *gl_shared = NULL;
 static int	gl_my_slot = -1;
 static GlExitReason gl_my_exit_reason = GL_EXIT_FAILED;
+static int	gl_my_follower = -1;
 
 static shmem_startup_hook_type gl_next_shmem_startup = NULL;
 
 static Size
 gl_shared_size(void)
 {
-	return add_size(offsetof(GlSealShared, slots), mul_size(max_worker_processes, sizeof(GlSealerSlot)));
+	return add_size(offsetof(GlSealShared, slots),
+					mul_size(max_worker_processes, sizeof(GlSealerSlot) + sizeof(GlFollowerSlot)));
 }
 
 static void
@@ -315,6 +324,63 @@ gl_slot_taken(Oid database)
 	return taken;
 }
 
+/* --- followers --- */
+
+static GlFollowerSlot *
+gl_follower_slot(int i)
+{
+	return (GlFollowerSlot *) &gl_shared->slots[gl_shared->slot_count] + i;
+}
+
+/* The slot of this database's follower, of a free one if the database is InvalidOid; -1 if there is none. */
+static int
+gl_follower_find_locked(Oid database)
+{
+	int			i;
+
+	for (i = 0; i < gl_shared->slot_count; i++)
+		if (gl_follower_slot(i)->database == database)
+			return i;
+	return -1;
+}
+
+static void
+gl_follower_detach(int code, Datum arg)
+{
+	LWLockAcquire(gl_shared->lock, LW_EXCLUSIVE);
+	gl_follower_slot(gl_my_follower)->database = InvalidOid;
+	LWLockRelease(gl_shared->lock);
+	ConditionVariableBroadcast(&gl_shared->progress);
+}
+
+bool
+gl_follower_attach(Oid database)
+{
+	LWLockAcquire(gl_shared->lock, LW_EXCLUSIVE);
+	if (gl_follower_find_locked(database) < 0 && !gl_blocked_locked(database))
+		gl_my_follower = gl_follower_find_locked(InvalidOid);
+	if (gl_my_follower >= 0)
+	{
+		gl_follower_slot(gl_my_follower)->database = database;
+		gl_follower_slot(gl_my_follower)->pid = MyProcPid;
+	}
+	LWLockRelease(gl_shared->lock);
+	if (gl_my_follower >= 0)
+		before_shmem_exit(gl_follower_detach, (Datum) 0);
+	return gl_my_follower >= 0;
+}
+
+bool
+gl_follower_runs(Oid database)
+{
+	bool		runs;
+
+	LWLockAcquire(gl_shared->lock, LW_SHARED);
+	runs = gl_follower_find_locked(database) >= 0;
+	LWLockRelease(gl_shared->lock);
+	return runs;
+}
+
 /* --- what stands in the way --- */
 
 void
@@ -458,11 +524,12 @@ gl_database_block(Oid database)
 	LWLockRelease(gl_shared->lock);
 }
 
-/* Tell the worker to stop, if there is one; false when there is none left. */
+/* Tell worker and follower to stop, if there are any; false when there are none left. */
 static bool
 gl_worker_stop(Oid database)
 {
 	GlSealerSlot *slot;
+	int			follower;
 	bool		there;
 
 	/* under the lock, so the process cannot give its slot back, exit, and leave its number to another one meanwhile */
@@ -471,6 +538,10 @@ gl_worker_stop(Oid database)
 	there = slot != NULL && slot->state != GL_SLOT_EXITED;
 	if (there && slot->state != GL_SLOT_STARTING)
 		kill(slot->pid, SIGTERM);
+	follower = gl_follower_find_locked(database);
+	if (follower >= 0)
+		kill(gl_follower_slot(follower)->pid, SIGTERM);
+	there |= follower >= 0;
 	LWLockRelease(gl_shared->lock);
 	return there;
 }

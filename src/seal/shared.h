@@ -42,6 +42,12 @@ extern bool gl_sealer_runs(Oid database);
 /* Has it a slot, whatever its state? */
 extern bool gl_slot_taken(Oid database);
 
+/* --- processes that follow the sealer of a database, one for each --- */
+
+/* First thing such a process does; false if the database has one already, or is blocked. It is forgotten when the process exits. */
+extern bool gl_follower_attach(Oid database);
+extern bool gl_follower_runs(Oid database);
+
 /* --- what stands in the way --- */
 
 #define GL_BUSY_SIZE 64

@@ -18,6 +18,7 @@
 #include "seal/rows.h"
 #include "seal/shared.h"
 #include "seal/step.h"
+#include "seal/wait.h"
 
 PG_FUNCTION_INFO_V1(gl_wait_sealed);
 
@@ -61,8 +62,7 @@ gl_raise_no_sealer(void)
 			 errhint("Add govledger to shared_preload_libraries and restart, or run SELECT govledger.seal() instead.")));
 }
 
-/* Raise an error if there is nobody to wait for; `missing_since` remembers since when. */
-static void
+void
 gl_check_sealer(int64 *missing_since)
 {
 	int64		now = gl_clock();

@@ -30,6 +30,7 @@
 
 #include "core/catalog.h"
 #include "core/clock.h"
+#include "seal/follow.h"
 #include "seal/query.h"
 #include "seal/report.h"
 #include "seal/settings.h"
@@ -151,6 +152,13 @@ gl_run_publish(void)
 	gl_publish_wanted = false;
 }
 
+static void
+gl_run_follow(void)
+{
+	if (gl_follower != NULL)
+		gl_follower->start(gl_sealed);
+}
+
 /* In the order of their weight: govledger.status shows the error of the first one that has any. */
 enum
 {
@@ -158,6 +166,7 @@ enum
 	GL_STEP_REGISTER,
 	GL_STEP_SIGN,
 	GL_STEP_PUBLISH,
+	GL_STEP_FOLLOW,
 	GL_STEP_ALARM
 };
 
@@ -166,11 +175,13 @@ static GlWorkerStep gl_steps[] = {
 	[GL_STEP_REGISTER] = {.run = gl_register_step,.what = "register the signing key"},
 	[GL_STEP_SIGN] = {.run = gl_run_sign,.what = "sign"},
 	[GL_STEP_PUBLISH] = {.run = gl_run_publish,.what = "write the checkpoint directory"},
+	[GL_STEP_FOLLOW] = {.run = gl_run_follow,.what = "start the process that fills histories"},
 	[GL_STEP_ALARM] = {.run = gl_alarm_step,.what = "look for an alarm"}
 };
 
 /* Register before sealing, so that the first key's record is in the first block that it signs. */
-static const int gl_step_order[] = {GL_STEP_REGISTER, GL_STEP_SEAL, GL_STEP_SIGN, GL_STEP_PUBLISH, GL_STEP_ALARM};
+static const int gl_step_order[] = {GL_STEP_REGISTER, GL_STEP_SEAL, GL_STEP_SIGN, GL_STEP_PUBLISH,
+	GL_STEP_FOLLOW, GL_STEP_ALARM};
 
 /* Log a failure when it is another one than before. */
 static void

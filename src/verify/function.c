@@ -23,6 +23,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "core/catalog.h"
@@ -143,6 +144,29 @@ check_function(GlVerify *verify, HeapTuple tuple, TupleDesc descriptor, const Gl
 	return NULL;
 }
 
+/* An overload of as_of for the row type of a table: made with the table, so it is not of the extension. */
+static bool
+is_overload(const FormData_pg_proc *form)
+{
+	Oid			type = form->pronargs == 2 ? form->proargtypes.values[0] : InvalidOid;
+
+	return OidIsValid(type) && strcmp(NameStr(form->proname), "as_of") == 0 && OidIsValid(get_typ_typrelid(type)) &&
+		(form->proargtypes.values[1] == TIMESTAMPTZOID || form->proargtypes.values[1] == INT8OID);
+}
+
+static const char *
+check_overload(HeapTuple tuple, TupleDesc descriptor)
+{
+	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
+	const char *type = format_type_be_qualified(form->proargtypes.values[0]);
+
+	if (form->prolang != SQLlanguageId || heap_attisnull(tuple, Anum_pg_proc_prosqlbody, descriptor))
+		return psprintf("the one for %s is not written as govledger writes it", type);
+	if (form->prosecdef || !heap_attisnull(tuple, Anum_pg_proc_proconfig, descriptor))
+		return psprintf("the one for %s runs with its owner's rights or with settings", type);
+	return NULL;
+}
+
 static GlExpectedFunction *
 find_expected(GlExpectedFunction *functions, const char *name)
 {
@@ -172,7 +196,9 @@ check_functions(GlVerify *verify)
 	{
 		char	   *name = NameStr(((Form_pg_proc) GETSTRUCT(tuple))->proname);
 		GlExpectedFunction *wanted = find_expected(functions, name);
-		const char *problem = check_function(verify, tuple, RelationGetDescr(heap), wanted);
+		const char *problem = is_overload((Form_pg_proc) GETSTRUCT(tuple)) ?
+			check_overload(tuple, RelationGetDescr(heap)) :
+			check_function(verify, tuple, RelationGetDescr(heap), wanted);
 
 		if (wanted != NULL)
 			wanted->found = true;

@@ -26,6 +26,7 @@
 #define GL_CHECK_STRAY "stray"
 #define GL_CHECK_AGAINST "against"
 #define GL_CHECK_ROWS "rows"
+#define GL_CHECK_HISTORY "history"
 #define GL_CHECK_CATALOG "catalog"
 #define GL_CHECK_TRIGGER "trigger"
 #define GL_CHECK_FUNCTION "function"

@@ -11,12 +11,15 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "core/catalog.h"
+#include "history/table.h"
 #include "ledger/rows.h"
 
 struct GlTables
@@ -252,6 +255,8 @@ gl_tables_relations(Snapshot snapshot)
 	SysScanDesc scan = systable_beginscan(heap, InvalidOid, false, snapshot, 0, NULL);
 	HeapTuple	tuple;
 	List	   *relations = NIL;
+	List	   *histories;
+	ListCell   *cell;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
@@ -263,5 +268,10 @@ gl_tables_relations(Snapshot snapshot)
 	}
 	systable_endscan(scan);
 	table_close(heap, NoLock);
+	/* filling a history anew truncates it first */
+	histories = gl_history_load_all(snapshot);
+	foreach(cell, histories)
+		if (get_rel_relkind(((GlHistoryTable *) lfirst(cell))->history) == RELKIND_RELATION)
+			relations = list_append_unique_oid(relations, ((GlHistoryTable *) lfirst(cell))->history);
 	return relations;
 }

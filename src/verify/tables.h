@@ -149,6 +149,11 @@ extern char *gl_value_shown(const GlColumnTypes *types, uint64 column_id, GlByte
 /* {"column": value} of the key columns of a row that the caller may read; NULL if the table has no key. */
 extern Jsonb *gl_value_key(const GlColumnTypes *types, const GlTable *table, GlBytes row);
 
+/* --- history.c --- */
+
+/* Histories against the log. */
+extern void gl_histories_check(GlVerify *verify);
+
 /* --- catalog.c, trigger.c, function.c --- */
 
 /* Everything in the system catalog that capture depends on. */

@@ -262,6 +262,7 @@ run_checks(FunctionCallInfo fcinfo)
 	gl_schemas_check(verify);
 	gl_catalog_check(verify);
 	gl_tables_check(verify);
+	gl_histories_check(verify);
 	close_run(verify);
 }
 

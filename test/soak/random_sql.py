@@ -15,6 +15,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import history  # noqa: E402
 import libpq  # noqa: E402
 import replay  # noqa: E402
 
@@ -331,8 +332,12 @@ def main(arguments):
         session.run("SET client_min_messages = warning; SELECT govledger.seal()")
         findings, sealed = judge(conninfo)
         failures += ["after seal(): " + finding for finding in findings]
-        print("%d statements, %d of them failed as they may; %s; then %s" % (
-            sum(player.statements for player in players), sum(player.errors for player in players), summary, sealed))
+        findings, asked = history.check(session, seed)
+        failures += ["as_of: " + finding for finding in findings]
+        findings, _ = judge(conninfo)
+        failures += ["with histories: " + finding for finding in findings]
+        print("%d statements, %d of them failed as they may; %s; then %s; as_of: %s" % (
+            sum(player.statements for player in players), sum(player.errors for player in players), summary, sealed, asked))
     for failure in failures[:30]:
         print(failure)
     print("%d failures (seed %s)" % (len(failures), seed))

@@ -66,14 +66,18 @@ class Replay:
 
     def run(self):
         for key in self.order():
-            personal = {int(row["record"]): {(value.column_id, value.old): value.value
-                                             for value in parse_personal(as_bytes(row["content"]))}
-                        for row in self.log.personal.get(key, [])}
-            records = [(parse_record(data), number) for number, data in enumerate(self.log.streams.get(key, []))]
-            for record, number in sorted(records, key=lambda pair: (pair[0].command_id, pair[1])):
-                if record.kind in "IGUDTS":
-                    self.apply((key, number), record, personal.get(number, {}))
+            self.play(key)
         return self
+
+    def play(self, key):
+        """One entry."""
+        personal = {int(row["record"]): {(value.column_id, value.old): value.value
+                                         for value in parse_personal(as_bytes(row["content"]))}
+                    for row in self.log.personal.get(key, [])}
+        records = [(parse_record(data), number) for number, data in enumerate(self.log.streams.get(key, []))]
+        for record, number in sorted(records, key=lambda pair: (pair[0].command_id, pair[1])):
+            if record.kind in "IGUDTS":
+                self.apply((key, number), record, personal.get(number, {}))
 
     def apply(self, where, record, personal):
         table = self.tables[record.table_id]
