@@ -119,6 +119,14 @@ SET enable_seqscan = off;
 SELECT count(*) FROM many_history WHERE history_basic.spy(v) = 'govledger_admin' || session_user;
 RESET enable_seqscan;
 SELECT * FROM govledger.verify('many') WHERE NOT ok;
+SET ROLE history_basic_admin;
+GRANT TRIGGER ON many_history TO history_basic_admin;
+CREATE FUNCTION history_basic.told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING '% as %', TG_OP, current_user; RETURN NULL; END $$;
+CREATE TRIGGER told BEFORE TRUNCATE ON many_history FOR EACH STATEMENT EXECUTE FUNCTION history_basic.told();
+RESET ROLE;
+SELECT govledger.rebuild('many');
+DROP TRIGGER told ON many_history;
+SELECT govledger.rebuild('many');
 -- the end: the history stays, as_of goes
 SELECT govledger.unprotect('many', 'done');
 SELECT govledger.seal(), govledger.wait_history('30 s');

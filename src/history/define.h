@@ -55,6 +55,12 @@ extern char *gl_policy_definition(const GlLedgerTable *table, Oid relation, cons
 extern void gl_policy_drop(const GlHistoryTable *history);
 extern void gl_policy_apply(const GlHistoryTable *history, const char *definition);
 
+/*
+ * Run one command that would evaluate expressions or fire triggers, with the rights of a superuser: error if somebody, as a member of the
+ * role that owns histories, has put any there.
+ */
+extern void gl_history_run(Oid history, const char *command);
+
 /* schema and name of a relation, quoted; in CurrentMemoryContext */
 extern char *gl_history_quoted(Oid relation);
 
