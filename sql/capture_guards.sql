@@ -150,6 +150,11 @@ ALTER TABLE govledger.entry DROP CONSTRAINT entry_pkey;
 ALTER TABLE govledger.entry ENABLE ROW LEVEL SECURITY;
 ALTER INDEX govledger.entry_pkey RENAME TO old_pkey;
 DROP INDEX govledger.entry_pkey;
+DROP INDEX govledger.ledger_relation_relation_idx;
+DROP INDEX CONCURRENTLY govledger.ledger_relation_relation_idx;
+ALTER INDEX govledger.ledger_relation_relation_idx RENAME TO mine;
+ALTER TABLE govledger.ledger RENAME TO mine;
+ALTER TABLE govledger.ledger_relation SET SCHEMA public;
 CREATE INDEX ON govledger.entry (context_id);
 CREATE TRIGGER mine BEFORE INSERT ON govledger.entry FOR EACH ROW EXECUTE FUNCTION nothing();
 CREATE RULE mine AS ON INSERT TO govledger.entry DO INSTEAD NOTHING;
@@ -171,6 +176,7 @@ COMMENT ON EXTENSION govledger IS 'tamper-evident ledger tables: signed Merkle l
 CREATE STATISTICS mine ON transaction_id, generation FROM govledger.entry;
 DROP STATISTICS mine;
 REINDEX TABLE govledger.entry;
+REINDEX INDEX CONCURRENTLY govledger.ledger_relation_relation_idx;
 ALTER EXTENSION govledger UPDATE;
 
 -- nothing of all this happened

@@ -72,6 +72,22 @@ SELECT count(*), count(DISTINCT image) FROM images;
 SELECT image->>'c_timestamptz' AS c_timestamptz, image->>'c_interval' AS c_interval, image->>'c_money' AS c_money, image->>'c_float8' AS c_float8, image->>'c_bytea' AS c_bytea
   FROM govledger.entry e, govledger.entry_records(e.transaction_id) WHERE image->>'Ключ' = '2' AND relation LIKE '%Table%';
 
+-- numbers and times are printed without their output functions: the same over all magnitudes, scales and years
+CREATE TABLE printed (id int PRIMARY KEY, n numeric, d date, t timestamp, z timestamptz);
+SELECT govledger.protect('printed');
+INSERT INTO printed
+SELECT g, (CASE WHEN g % 2 = 0 THEN -1 ELSE 1 END) * round(7919.0 ^ (g % 15) * 10.0 ^ (g % 23 - 12) / (1 + g % 7), g % 67),
+	   date '0003-01-01 BC' + g * 1900, timestamp '0003-01-01 BC' + g * interval '1900 days' + (g * 10 ^ (g % 9)) * interval '1 microsecond',
+	   timestamptz '0003-01-01 BC' + g * interval '1900 days' - (g * 10 ^ (g % 9)) * interval '1 microsecond'
+  FROM generate_series(1, 2000) g;
+INSERT INTO printed (id, n) SELECT -row_number() OVER (), n::numeric
+  FROM unnest('{0,0.0,0.000000,-0.00,1,10,9999,10000,100000000,0.0001,0.00010,0.00009999,-0.5,1e52,-1e52,1e51,12345e60,1e-63,1e-64,Infinity,-Infinity,NaN}'::text[]) n;
+SET timezone = 'UTC'; SET datestyle = 'ISO, YMD';
+SELECT count(*), count(*) FILTER (WHERE p.n::text IS DISTINCT FROM r.image->>'n') AS n, count(*) FILTER (WHERE p.d::text IS DISTINCT FROM r.image->>'d') AS d,
+	   count(*) FILTER (WHERE p.t::text IS DISTINCT FROM r.image->>'t') AS t, count(*) FILTER (WHERE p.z::text IS DISTINCT FROM r.image->>'z') AS z
+  FROM govledger.entry e, govledger.entry_records(e.transaction_id) r, printed p WHERE r.relation LIKE '%printed' AND r.kind = 'insert' AND p.id = (r.image->>'id')::int;
+RESET timezone; RESET datestyle;
+
 -- reg* types are refused, anywhere inside
 CREATE TYPE with_reg AS (a int, b regtype[]);
 CREATE TABLE reg1 (id int PRIMARY KEY, r regclass);
@@ -88,4 +104,5 @@ SELECT kind, length(image->>'a') AS a, md5(image->>'b') = (SELECT md5(b) FROM la
   FROM govledger.entry e, govledger.entry_records(e.transaction_id) WHERE relation LIKE '%large' AND kind <> 'schema' ORDER BY e.position;
 SELECT govledger.unprotect('"Ünïcode ""Table"', 'end of test');
 SELECT govledger.unprotect('large', 'end of test');
+SELECT govledger.unprotect('printed', 'end of test');
 DROP SCHEMA capture_types CASCADE;

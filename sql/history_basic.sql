@@ -105,19 +105,14 @@ UPDATE many_history SET v = 'y';
 DELETE FROM many_history;
 INSERT INTO many_history DEFAULT VALUES;
 TRUNCATE many_history;
+-- nobody but the owner of the log can hang anything on a history, where it would be run with his rights
+CREATE INDEX ON many_history (upper(v));
 RESET ROLE;
--- whatever somebody hangs on a history, it is not run with our rights, and does not stop us
-GRANT CREATE ON SCHEMA history_basic TO govledger_admin;
-SET ROLE history_basic_admin;
-CREATE FUNCTION history_basic.spy(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN current_user || session_user; END $$;
-CREATE INDEX ON many_history (history_basic.spy(v));
+-- and what a superuser hangs on it does not stop us
+CREATE INDEX ON many_history (upper(v));
 CREATE UNIQUE INDEX ON many_history (id) WHERE v = 'unique';
-RESET ROLE;
 INSERT INTO many VALUES (2000, 'unique');
 SELECT govledger.seal(), govledger.wait_history('30 s');
-SET enable_seqscan = off;
-SELECT count(*) FROM many_history WHERE history_basic.spy(v) = 'govledger_admin' || session_user;
-RESET enable_seqscan;
 SELECT * FROM govledger.verify('many') WHERE NOT ok;
 SET ROLE history_basic_admin;
 GRANT TRIGGER ON many_history TO history_basic_admin;
@@ -139,7 +134,6 @@ SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT count(*) FROM govledger.as_of(NULL::many, now());
 SELECT check_name, object, ok FROM govledger.verify() WHERE object LIKE 'history_basic.%' AND check_name = 'history' OR NOT ok ORDER BY 2;
 DROP OWNED BY history_basic_reader, history_basic_admin CASCADE;
-REVOKE CREATE ON SCHEMA history_basic FROM govledger_admin;
 DROP ROLE history_basic_reader, history_basic_admin;
 SELECT govledger.unprotect(t, 'end of test') FROM unnest('{parcel,many,taken,entries,a23456789012345678901234567890123456789012345678901234567890}'::regclass[]) t;
 DROP SCHEMA history_basic CASCADE;

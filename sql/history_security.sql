@@ -69,7 +69,7 @@ SET ROLE history_security_b;
 SELECT id, d FROM govledger.as_of(NULL::doc, 'infinity'::timestamptz) ORDER BY id;
 SELECT id, d FROM doc ORDER BY id;
 SET ROLE history_security_admin;
--- owning histories is no way around
+-- membership in govledger_admin is no way around
 SELECT id, d FROM doc_history WHERE d IS NOT NULL;
 RESET ROLE;
 DROP POLICY never_two ON doc;

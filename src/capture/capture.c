@@ -5,6 +5,7 @@
 #include "capture/capture.h"
 
 #include "capture/context.h"
+#include "capture/ddl.h"
 #include "capture/guard.h"
 #include "capture/pending.h"
 
@@ -13,5 +14,6 @@ gl_capture_init(void)
 {
 	gl_context_init();
 	gl_pending_init();
+	gl_ddl_init();
 	gl_guard_init();
 }

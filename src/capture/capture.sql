@@ -45,14 +45,16 @@ CREATE FUNCTION govledger.note(note text) RETURNS void
 	AS 'MODULE_PATHNAME', 'gl_note';
 COMMENT ON FUNCTION govledger.note(text) IS 'adds a note to the log, in the entry of the current transaction';
 
+-- no search_path: it finds the objects of a command by name, as the command will
 CREATE FUNCTION govledger.on_ddl_command_start() RETURNS event_trigger
-	LANGUAGE C SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'gl_on_ddl_command_start';
-COMMENT ON FUNCTION govledger.on_ddl_command_start() IS 'event trigger: refuses to drop the extension with its log';
+	LANGUAGE C AS 'MODULE_PATHNAME', 'gl_on_ddl_command_start';
+COMMENT ON FUNCTION govledger.on_ddl_command_start() IS
+	'event trigger: keeps the rows of ledger tables whose values a command may change, refuses to drop the extension with its log';
 
 CREATE FUNCTION govledger.on_ddl_command_end() RETURNS event_trigger
 	LANGUAGE C SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'gl_on_ddl_command_end';
 COMMENT ON FUNCTION govledger.on_ddl_command_end() IS
-	'event trigger: records schema changes of ledger tables, refuses what would blind them';
+	'event trigger: records schema changes of ledger tables and the values they changed, refuses what would blind them';
 
 CREATE FUNCTION govledger.on_sql_drop() RETURNS event_trigger
 	LANGUAGE C SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'gl_on_sql_drop';
@@ -60,7 +62,7 @@ COMMENT ON FUNCTION govledger.on_sql_drop() IS 'event trigger: records dropped p
 
 CREATE FUNCTION govledger.on_table_rewrite() RETURNS event_trigger
 	LANGUAGE C SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'gl_on_table_rewrite';
-COMMENT ON FUNCTION govledger.on_table_rewrite() IS 'event trigger: refuses to rewrite ledger tables';
+COMMENT ON FUNCTION govledger.on_table_rewrite() IS 'event trigger: refuses to rewrite ledger tables unseen';
 
 REVOKE ALL ON FUNCTION govledger.capture_row(), govledger.capture_truncate(),
 	govledger.protect(regclass, boolean, text, name[], name[], boolean, name), govledger.unprotect(regclass, text),

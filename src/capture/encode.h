@@ -42,8 +42,8 @@ typedef struct GlEncoderColumn
 } GlEncoderColumn;
 
 /*
- * A ledger relation as capture and verify see it. Cached per backend; valid until the next gl_encoder_for, so take
- * what you need to keep.
+ * A ledger relation as capture and verify see it. Cached per backend; valid until the next gl_encoder_for of the same relation,
+ * so take what you need to keep.
  */
 typedef struct GlEncoder
 {
@@ -53,6 +53,7 @@ typedef struct GlEncoder
 	int			relation_id;
 	bool		append_only;
 	bool		has_personal;
+	bool		has_key;
 	GlPin		pin;			/* strongest of the columns */
 	int			columns_count;
 	GlEncoderColumn *columns;	/* ascending column id */
@@ -84,10 +85,11 @@ extern const GlEncoder *gl_encoder_for(Relation relation);
 extern void gl_pin_begin(GlPinState *state, GlPin pin);
 extern void gl_pin_end(const GlPinState *state);
 
-/* Can a column of this type be captured? Error naming the column if not (reg* types anywhere inside). */
+/*
+ * Can a column of this type be captured? Error naming the column if not (reg* types anywhere inside). Until the transaction ends
+ * no ledger lets the type, or one inside it, be changed: that would miss the rows we are about to record.
+ */
 extern void gl_type_check(Oid type, const char *column_name);
-/* Is `needle` this type or somewhere inside it? */
-extern bool gl_type_contains(Oid type, Oid needle);
 extern void gl_value_writer_init(GlValueWriter *writer, Oid type, MemoryContext memory);
 
 /* Scratch for short values, so that the common ones cost no allocation. */

@@ -111,6 +111,7 @@ gl_encoder_build_columns(GlEncoder *encoder, Relation relation, const GlLedgerTa
 		gl_value_writer_init(&column->writer, attribute->atttypid, encoder->memory);
 		encoder->pin = Max(encoder->pin, column->writer.pin);
 		encoder->has_personal |= known->personal;
+		encoder->has_key |= known->key_ordinal > 0;
 	}
 	qsort(encoder->columns, encoder->columns_count, sizeof(GlEncoderColumn), gl_compare_columns);
 }

@@ -7,10 +7,13 @@
 #include "core/compat.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_policy.h"
@@ -25,9 +28,10 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 
-#include "capture/encode.h"
+#include "capture/ddl.h"
 #include "capture/guard.h"
 #include "capture/schema.h"
+#include "capture/users.h"
 #include "core/catalog.h"
 #include "ledger/state.h"
 #include "ledger/table.h"
@@ -125,9 +129,9 @@ gl_table_above(Oid relid)
 	return 0;
 }
 
-/* The ledger table that a row security policy is on; 0 if none. */
-static int
-gl_policy_table(Oid policy)
+/* What a row security policy is on. */
+static Oid
+gl_policy_relation(Oid policy)
 {
 	Relation	heap = table_open(PolicyRelationId, AccessShareLock);
 	ScanKeyData key;
@@ -142,7 +146,7 @@ gl_policy_table(Oid policy)
 		relation = ((Form_pg_policy) GETSTRUCT(tuple))->polrelid;
 	systable_endscan(scan);
 	table_close(heap, AccessShareLock);
-	return OidIsValid(relation) ? gl_table_above(relation) : 0;
+	return relation;
 }
 
 /* A plain inheritance child takes rows that its parent's trigger never sees. */
@@ -161,55 +165,128 @@ gl_refuse_inheritance(int table_id)
 				 errhint("Use declarative partitioning.")));
 }
 
-/* The type whose values print differently after this command; InvalidOid if none does. */
-static Oid
-gl_altered_type(const Node *command, const GlObject *object)
-{
-	if (IsA(command, AlterEnumStmt))
-		return ((const AlterEnumStmt *) command)->oldVal != NULL ? object->object_id : InvalidOid;
-	if (IsA(command, AlterTableStmt) && get_rel_relkind(object->object_id) == RELKIND_COMPOSITE_TYPE)
-		return get_rel_type_id(object->object_id);
-	return InvalidOid;
-}
-
-/* Rows of a ledger table would print otherwise than they were recorded, with no record of why. */
+/*
+ * Rows that contain this type print otherwise from now on. That is recorded if the beginning of the command was seen; else
+ * rows of a ledger table would change without a record of it.
+ */
 static void
 gl_refuse_type_change(Oid type)
 {
-	List	   *ids = gl_ledger_table_ids();
+	List	   *users = gl_type_users(type);
 	ListCell   *cell;
 
-	foreach(cell, ids)
+	foreach(cell, users)
 	{
-		GlLedgerTable *table = gl_ledger_table_load(lfirst_int(cell));
-		Relation	relation = try_table_open(((GlLedgerRelation *) linitial(table->relations))->relation, AccessShareLock);
-		TupleDesc	descriptor;
-		int			i;
+		Oid			user = lfirst_oid(cell);
+		int			table_id;
+		int			relation_id;
 
-		if (relation == NULL)
-			continue;			/* gone without a record of it: verify says so */
-		descriptor = RelationGetDescr(relation);
-		for (i = 0; i < descriptor->natts; i++)
-		{
-			Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+		if (gl_ddl_covers(user) || !gl_ledger_relation_find(user, &table_id, &relation_id))
+			continue;
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("type %s cannot be changed like this: ledger table \"%s\" uses it", format_type_be(type),
+						get_rel_name(user)),
+				 errdetail("Values would change without a record of it."),
+				 errhint("Use ALTER TYPE or ALTER TABLE on the type itself, with the event triggers of govledger enabled.")));
+	}
+}
 
-			if (!attribute->attisdropped && gl_type_contains(attribute->atttypid, type))
-				ereport(ERROR,
-						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("type %s cannot be changed like this: ledger table \"%s\" uses it",
-								format_type_be(type), RelationGetRelationName(relation)),
-						 errdetail("Values of column \"%s\" would change without a record of it.", NameStr(attribute->attname)),
-						 errhint("Add a column of a new type, UPDATE it from the old one, and drop the old one.")));
-		}
-		table_close(relation, AccessShareLock);
+/* Does this command give the type another name? */
+static bool
+gl_renames(const Node *command)
+{
+	return IsA(command, RenameStmt) || IsA(command, AlterObjectSchemaStmt);
+}
+
+static List *
+gl_tables_of_relations(List *relations)
+{
+	List	   *ids = NIL;
+	ListCell   *cell;
+
+	foreach(cell, relations)
+	{
+		int			table_id = gl_table_above(lfirst_oid(cell));
+
+		if (table_id != 0)
+			ids = list_append_unique_int(ids, table_id);
+	}
+	return ids;
+}
+
+/* What this relation inherits from. */
+static List *
+gl_parents(Oid relation)
+{
+	Relation	inherits = table_open(InheritsRelationId, AccessShareLock);
+	List	   *parents = NIL;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relation));
+	scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		parents = lappend_oid(parents, ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent);
+	systable_endscan(scan);
+	table_close(inherits, AccessShareLock);
+	return parents;
+}
+
+/* Ledger tables that are concerned by DDL on this relation: itself, those above and below it, those that use its row type. */
+static List *
+gl_tables_of_class(const Node *command, Oid relation)
+{
+	List	   *relations = list_make1_oid(relation);
+	Oid			type = get_rel_type_id(relation);
+
+	if (has_subclass(relation))
+		relations = find_all_inheritors(relation, NoLock, NULL);
+	if (has_superclass(relation))
+		relations = list_concat(relations, gl_parents(relation));
+	if (OidIsValid(type) && gl_ddl_changes_row_type(command))
+		gl_refuse_type_change(type);
+	if (OidIsValid(type) && gl_renames(command))
+		relations = list_concat_unique_oid(relations, gl_type_users(type));
+	return gl_tables_of_relations(relations);
+}
+
+/* The ledger tables whose catalog may have to follow this object. */
+static List *
+gl_tables_of_object(const Node *command, const GlObject *object)
+{
+	switch (object->class_id)
+	{
+		case RelationRelationId:
+			return gl_tables_of_class(command, object->object_id);
+		case TypeRelationId:
+			if (IsA(command, AlterEnumStmt) && ((const AlterEnumStmt *) command)->oldVal != NULL)
+				gl_refuse_type_change(object->object_id);
+			/* a renamed type, or one in another schema, is another type name in the schema */
+			return gl_renames(command) ? gl_tables_of_relations(gl_type_users(object->object_id)) : NIL;
+		case PolicyRelationId:
+			/* histories have the row security of their tables */
+			return gl_tables_of_relations(list_make1_oid(gl_policy_relation(object->object_id)));
+		case NamespaceRelationId:
+		case ExtensionRelationId:
+			/* a renamed schema renames all that is in it; so does an extension that moves to another schema */
+			return gl_renames(command) ? gl_ledger_table_ids() : NIL;
+		default:
+			return NIL;
 	}
 }
 
 Datum
 gl_on_ddl_command_start(PG_FUNCTION_ARGS)
 {
+	const Node *command;
+
 	gl_check_event(fcinfo, "on_ddl_command_start");
-	gl_guard_command(((EventTriggerData *) fcinfo->context)->parsetree);
+	command = ((EventTriggerData *) fcinfo->context)->parsetree;
+	gl_guard_command(command);
+	if (!gl_nothing_to_follow())
+		gl_ddl_begin(command);
 	PG_RETURN_NULL();
 }
 
@@ -218,7 +295,7 @@ gl_on_ddl_command_end(PG_FUNCTION_ARGS)
 {
 	Node	   *command;
 	List	   *objects;
-	List	   *tables = NIL;
+	List	   *tables;
 	ListCell   *cell;
 	bool		guarded;
 
@@ -227,55 +304,47 @@ gl_on_ddl_command_end(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	objects = gl_event_objects("SELECT classid, objid, object_type, NULL::text[] FROM pg_catalog.pg_event_trigger_ddl_commands()"
 							   " WHERE classid IS NOT NULL");
-	guarded = gl_guards_on();
+	guarded = gl_guards_wanted();
 	command = ((EventTriggerData *) fcinfo->context)->parsetree;
+	tables = gl_ddl_tables(command);
 	foreach(cell, objects)
 	{
 		const GlObject *object = lfirst(cell);
-		Oid			type = gl_altered_type(command, object);
 
 		if (guarded)
 			gl_guard_altered(command, object->class_id, object->object_id);
-		if (OidIsValid(type))
-			gl_refuse_type_change(type);
-		if (object->class_id == TypeRelationId)
-		{
-			/* a renamed type, or one in another schema, is another type name in the schema */
-			if (IsA(command, RenameStmt) || IsA(command, AlterObjectSchemaStmt))
-				tables = list_concat_unique_int(tables, gl_ledger_table_ids());
-			continue;
-		}
-		if (object->class_id == PolicyRelationId)
-		{
-			int			table_id = gl_policy_table(object->object_id);
-
-			if (table_id != 0)
-				tables = list_append_unique_int(tables, table_id);
-			continue;
-		}
-		/* a renamed schema renames all its tables */
-		if (object->class_id == NamespaceRelationId)
-			tables = list_concat_unique_int(tables, gl_ledger_table_ids());
-		else if (object->class_id == RelationRelationId)
-		{
-			int			table_id = gl_table_above(object->object_id);
-			List	   *parents = NIL;
-
-			/* a child, or a parent: a ledger table may inherit from it, and its columns with it */
-			if (table_id == 0 && (has_superclass(object->object_id) ||
-								  (get_rel_relkind(object->object_id) == RELKIND_RELATION && has_subclass(object->object_id))))
-				parents = gl_ledger_table_ids();
-			if (table_id != 0)
-				tables = list_append_unique_int(tables, table_id);
-			tables = list_concat_unique_int(tables, parents);
-		}
+		tables = list_concat_unique_int(tables, gl_tables_of_object(command, object));
 	}
 	foreach(cell, tables)
 	{
 		gl_refuse_inheritance(lfirst_int(cell));
 		gl_schema_sync(lfirst_int(cell), "");
 	}
+	gl_ddl_finish(command);
 	PG_RETURN_NULL();
+}
+
+/*
+ * An index that went with something else (an operator class, a collation) is reported without its table. Where tables were dropped it
+ * was one of theirs, and the end of ALTER TABLE looks at the key itself.
+ */
+static bool
+gl_lost_an_index(const Node *command, List *objects)
+{
+	bool		lost = false;
+	ListCell   *cell;
+
+	if (IsA(command, AlterTableStmt))
+		return false;
+	foreach(cell, objects)
+	{
+		const GlObject *object = lfirst(cell);
+
+		if (strcmp(object->type, "table") == 0 || strcmp(object->type, "materialized view") == 0)
+			return false;
+		lost |= strcmp(object->type, "dependent index") == 0;
+	}
+	return lost;
 }
 
 /* The relation that a dropped policy was on, if it is still there. */
@@ -301,22 +370,29 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 	gl_check_event(fcinfo, "on_sql_drop");
 	if (gl_nothing_to_follow())
 		PG_RETURN_NULL();
-	objects = gl_event_objects("SELECT classid, objid, object_type, address_names FROM pg_catalog.pg_event_trigger_dropped_objects()"
-							   " WHERE object_type IN ('table', 'trigger', 'table column', 'composite type column', 'policy')");
-	guarded = gl_guards_on();
+	objects = gl_event_objects("SELECT classid, objid,"
+							   " CASE WHEN object_type = 'index' AND NOT original THEN 'dependent index' ELSE object_type END, address_names"
+							   " FROM pg_catalog.pg_event_trigger_dropped_objects() WHERE object_type IN"
+							   " ('table', 'materialized view', 'index', 'trigger', 'table column', 'composite type column', 'policy')");
+	if (gl_lost_an_index(((EventTriggerData *) fcinfo->context)->parsetree, objects))
+		tables = gl_ledger_table_ids();
+	guarded = gl_guards_wanted();
 	foreach(cell, objects)
 	{
 		const GlObject *object = lfirst(cell);
 		int			table_id;
 		int			relation_id;
 
-		if (strcmp(object->type, "trigger") == 0)
+		if (strcmp(object->type, "index") == 0 || strcmp(object->type, "dependent index") == 0)
+		{
+			if (guarded && list_length(object->names) == 2)
+				gl_guard_dropped_index(linitial(object->names), llast(object->names));
+		}
+		else if (strcmp(object->type, "trigger") == 0)
 		{
 			if (guarded)
 				gl_guard_dropped_trigger(object->names);
 		}
-		else if (strcmp(object->type, "composite type column") == 0)
-			gl_refuse_type_change(get_rel_type_id(object->object_id));
 		else if (strcmp(object->type, "policy") == 0)
 		{
 			Oid			relation = gl_dropped_from(object);
@@ -325,9 +401,10 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 			if (table_id != 0)
 				tables = list_append_unique_int(tables, table_id);
 		}
-		else if (strcmp(object->type, "table column") == 0)
+		else if (strcmp(object->type, "composite type column") == 0 || strcmp(object->type, "table column") == 0)
 		{
 			/* dropped with its type, say: no DDL on the table itself is reported */
+			gl_refuse_type_change(get_rel_type_id(object->object_id));
 			table_id = gl_table_above(object->object_id);
 			if (table_id != 0)
 				tables = list_append_unique_int(tables, table_id);
@@ -346,28 +423,24 @@ gl_on_sql_drop(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
+/* A rewrite that only moves rows, or one whose rows are compared, may happen. */
 Datum
 gl_on_table_rewrite(PG_FUNCTION_ARGS)
 {
-	List	   *objects;
-	ListCell   *cell;
+	Oid			relation;
+	int32		reason;
 
 	gl_check_event(fcinfo, "on_table_rewrite");
 	if (gl_nothing_to_follow())
 		PG_RETURN_NULL();
-	objects = gl_event_objects("SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid,"
-							   " pg_catalog.pg_event_trigger_table_rewrite_oid(), 'table'::text, NULL::text[]");
-	foreach(cell, objects)
-	{
-		const GlObject *object = lfirst(cell);
-
-		if (gl_table_above(object->object_id) != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("ledger table \"%s\" cannot be rewritten", get_rel_name(object->object_id)),
-					 errdetail("The command would change stored values without a record of it."),
-					 errhint("Add a new column, UPDATE it from the old one, and drop the old one; "
-							 "or use govledger.unprotect(), change the table, and protect it again.")));
-	}
+	relation = DatumGetObjectId(OidFunctionCall0(F_PG_EVENT_TRIGGER_TABLE_REWRITE_OID));
+	reason = DatumGetInt32(OidFunctionCall0(F_PG_EVENT_TRIGGER_TABLE_REWRITE_REASON));
+	if ((reason & (AT_REWRITE_DEFAULT_VAL | AT_REWRITE_COLUMN_REWRITE)) != 0 && gl_table_above(relation) != 0 &&
+		!gl_ddl_covers(relation))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("ledger table \"%s\" cannot be rewritten", get_rel_name(relation)),
+				 errdetail("The command would change stored values without a record of it."),
+				 errhint("The event trigger govledger_ddl_command_start must be enabled when the command begins.")));
 	PG_RETURN_NULL();
 }

@@ -9,39 +9,14 @@
 #include "access/xact.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
-#include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "capture/encode.h"
+#include "capture/progress.h"
 #include "capture/row.h"
 #include "core/owner.h"
-
-/* Tell how far we are at most this often. */
-#define GL_PROGRESS_MILLISECONDS 5000
-
-typedef struct GlProgress
-{
-	const char *name;
-	BlockNumber blocks;
-	uint64		rows;
-	TimestampTz last;
-} GlProgress;
-
-static void
-gl_progress_tell(GlProgress *progress, BlockNumber block)
-{
-	TimestampTz now = GetCurrentTimestamp();
-
-	if (!TimestampDifferenceExceeds(progress->last, now, GL_PROGRESS_MILLISECONDS))
-		return;
-	progress->last = now;
-	ereport(NOTICE,
-			(errmsg("\"%s\": " UINT64_FORMAT " rows recorded, %d %%", progress->name, progress->rows,
-					progress->blocks == 0 ? 100 : (int) (100.0 * block / progress->blocks))));
-}
 
 static void
 gl_genesis_scan(Relation relation, const GlEncoder *encoder, Snapshot snapshot)
@@ -51,8 +26,9 @@ gl_genesis_scan(Relation relation, const GlEncoder *encoder, Snapshot snapshot)
 	MemoryContext row_memory = AllocSetContextCreate(CurrentMemoryContext, "govledger genesis row",
 													 ALLOCSET_DEFAULT_SIZES);
 	CommandId	command = GetCurrentCommandId(true);
-	GlProgress	progress = {RelationGetRelationName(relation), RelationGetNumberOfBlocks(relation), 0, GetCurrentTimestamp()};
+	GlProgress	progress;
 
+	gl_progress_start(&progress, relation, "recorded");
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_memory);
@@ -61,9 +37,7 @@ gl_genesis_scan(Relation relation, const GlEncoder *encoder, Snapshot snapshot)
 
 		CHECK_FOR_INTERRUPTS();
 		gl_row_record(encoder, GL_RECORD_GENESIS, command, tuple, NULL);
-		progress.rows++;
-		if (progress.rows % 1000 == 0)
-			gl_progress_tell(&progress, ItemPointerGetBlockNumber(&slot->tts_tid));
+		gl_progress_row(&progress, ItemPointerGetBlockNumber(&slot->tts_tid));
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row_memory);
 	}

@@ -8,6 +8,7 @@
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
+#include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_event_trigger.h"
 #include "commands/event_trigger.h"
@@ -30,14 +31,16 @@ static bool gl_setting_guards = true;
 static object_access_hook_type gl_next_object_access = NULL;
 
 bool
+gl_guards_wanted(void)
+{
+	/* not for our own install and update scripts */
+	return gl_setting_guards && !(creating_extension && CurrentExtensionObject == gl_extension_oid());
+}
+
+bool
 gl_guards_on(void)
 {
-	if (!gl_setting_guards || gl_schema_busy || IsBinaryUpgrade || !gl_is_installed())
-		return false;
-	/* our own install and update scripts */
-	if (creating_extension && CurrentExtensionObject == gl_extension_oid())
-		return false;
-	return !gl_nothing_to_follow();
+	return !gl_schema_busy && !IsBinaryUpgrade && gl_is_installed() && gl_guards_wanted() && !gl_nothing_to_follow();
 }
 
 /* --- the extension and its event triggers --- */
@@ -117,7 +120,7 @@ gl_guard_event_trigger(const char *name)
 
 /*
  * A ledger table as a partition of another table: PostgreSQL would stumble over the name of our trigger and not say what to
- * do. Event triggers run with another search_path, so there only a qualified name is found.
+ * do.
  */
 static void
 gl_guard_attach(const AlterTableStmt *command)
@@ -168,6 +171,22 @@ gl_renames_schema(const Node *command)
 		strcmp(((const RenameStmt *) command)->subname, GL_SCHEMA) == 0;
 }
 
+/*
+ * A relation of ours under another name or in another schema: after it we might not find what the guards stand on, so
+ * here, too. Event triggers run with another search_path, so there only a qualified name is found.
+ */
+static void
+gl_guard_moved_relation(const RangeVar *name)
+{
+	Oid			relation = RangeVarGetRelid(name, NoLock, true);
+	ObjectAddress address;
+
+	if (!OidIsValid(relation) || get_rel_namespace(relation) != get_namespace_oid(GL_SCHEMA, true))
+		return;
+	ObjectAddressSet(address, RelationRelationId, relation);
+	gl_guard_refuse_member(getObjectDescription(&address, false), get_rel_relkind(relation) == RELKIND_RELATION);
+}
+
 void
 gl_guard_refuse_member(const char *what, bool is_table)
 {
@@ -196,12 +215,18 @@ gl_guard_command(const Node *command)
 			if (gl_guards_on() && gl_names_extension_owner((const DropOwnedStmt *) command))
 				gl_refuse_drop_extension();
 			break;
+		case T_AlterObjectSchemaStmt:
+			if (((const AlterObjectSchemaStmt *) command)->relation != NULL && gl_guards_on())
+				gl_guard_moved_relation(((const AlterObjectSchemaStmt *) command)->relation);
+			break;
 		case T_AlterTableStmt:
 			gl_guard_attach((const AlterTableStmt *) command);
 			break;
 		case T_AlterEventTrigStmt:
 		case T_RenameStmt:
 		case T_AlterOwnerStmt:
+			if (IsA(command, RenameStmt) && ((const RenameStmt *) command)->relation != NULL && gl_guards_on())
+				gl_guard_moved_relation(((const RenameStmt *) command)->relation);
 			if (gl_renames_schema(command) && gl_guards_on())
 				gl_guard_refuse_member("schema " GL_SCHEMA, false);
 			event_trigger = gl_altered_event_trigger(command);
@@ -253,6 +278,19 @@ gl_guard_dropped_trigger(const List *names)
 			 errhint("Use govledger.unprotect(table, reason): the log keeps what was recorded.")));
 }
 
+/* The tables of the log cannot be dropped, for they belong to the extension; their indexes do not. */
+void
+gl_guard_dropped_index(const char *schema, const char *name)
+{
+	if (strcmp(schema, GL_SCHEMA) != 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot drop index \"%s.%s\", which the ledger stands on", schema, name),
+			 errdetail("Nothing could be recorded or verified without it."),
+			 errhint("To mend a damaged index, use REINDEX.")));
+}
+
 /* What TRUNCATE removes from the log no event trigger sees, so it takes the hook. */
 static void
 gl_guard_truncate(Oid relation)
@@ -267,8 +305,8 @@ gl_guard_truncate(Oid relation)
 }
 
 /*
- * Tables that are dropped where no event trigger fires: in a single-user session, or when they are off. Temporary tables
- * are passed by, and so is what the server drops for its own purposes.
+ * Tables, and indexes of the log, that are dropped where no event trigger fires: in a single-user session, or when they are
+ * off. Temporary tables are passed by, and so is what the server drops for its own purposes.
  */
 static void
 gl_guard_drop(Oid relation, int flags)
@@ -278,6 +316,8 @@ gl_guard_drop(Oid relation, int flags)
 	if ((flags & PERFORM_DELETION_INTERNAL) != 0)
 		return;
 	kind = get_rel_relkind(relation);
+	if (kind == RELKIND_INDEX && get_rel_namespace(relation) == get_namespace_oid(GL_SCHEMA, true) && gl_guards_on())
+		gl_guard_dropped_index(GL_SCHEMA, get_rel_name(relation));
 	if ((kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE) ||
 		get_rel_persistence(relation) == RELPERSISTENCE_TEMP || !gl_guards_on())
 		return;

@@ -21,6 +21,8 @@ extern void gl_guard_init(void);
  * them off; not for a binary upgrade, scripts of the extension and DDL of our own. Needs a transaction.
  */
 extern bool gl_guards_on(void);
+/* The part of it that an event trigger asks, which knows of the ledger already, and may come when relations of ours are gone. */
+extern bool gl_guards_wanted(void);
 
 /*
  * Before a command: refuse what takes the extension with its log away, hides it under another schema name, attaches a
@@ -30,6 +32,8 @@ extern bool gl_guards_on(void);
 extern void gl_guard_command(const Node *command);
 /* A relation that is being dropped, or was: refuse the root of a ledger table. Partitions may go, with a record of it. */
 extern void gl_guard_dropped_relation(Oid relation);
+/* An index that is being dropped, or was: refuse one of the log's. */
+extern void gl_guard_dropped_index(const char *schema, const char *name);
 /* A trigger that was dropped, by schema, table and trigger name: refuse one of ours if the table is a ledger's still. */
 extern void gl_guard_dropped_trigger(const List *names);
 /*

@@ -141,27 +141,20 @@ gl_is_harmless_to_members(const Node *command)
 	}
 }
 
-/* What the command calls the object that it renames or moves; NULL if it does neither. */
+/* What the command calls the function, say, that it renames or moves; NULL if it does neither. Relations: see guard.c. */
 static char *
-gl_old_name(const Node *command, Oid class_id)
+gl_old_name(const Node *command)
 {
-	const RangeVar *relation = NULL;
 	const Node *object = NULL;
 	const char *name = NULL;
 
 	if (IsA(command, RenameStmt))
 	{
-		relation = ((const RenameStmt *) command)->relation;
 		object = ((const RenameStmt *) command)->object;
 		name = ((const RenameStmt *) command)->subname;
 	}
 	else if (IsA(command, AlterObjectSchemaStmt))
-	{
-		relation = ((const AlterObjectSchemaStmt *) command)->relation;
 		object = ((const AlterObjectSchemaStmt *) command)->object;
-	}
-	if (relation != NULL && class_id == RelationRelationId)
-		return relation->schemaname != NULL ? psprintf("%s.%s", relation->schemaname, relation->relname) : relation->relname;
 	if (object != NULL && IsA(object, ObjectWithArgs))
 		return NameListToString(((const ObjectWithArgs *) object)->objname);
 	return name != NULL ? pstrdup(name) : NULL;
@@ -182,7 +175,7 @@ gl_guard_member(const Node *command, Oid class_id, Oid object_id, Oid table)
 		!gl_belongs_to_extension(class_id, object_id))
 		return;
 	ObjectAddressSet(address, class_id, object_id);
-	name = gl_old_name(command, class_id);
+	name = gl_old_name(command);
 	if (name != NULL)
 		name = psprintf("%s %s", getObjectTypeDescription(&address, false), name);
 	else
@@ -202,13 +195,18 @@ gl_guard_log_inheritance(void)
 	int			i;
 
 	for (i = 0; i <= GL_REL_SIGNING_KEY; i++)
-		if (find_inheritance_children(gl_relation_oid(i), NoLock) != NIL)
+	{
+		/* before ALTER EXTENSION UPDATE, the newest are not there */
+		Oid			relation = gl_relation_oid_if_there(i);
+
+		if (OidIsValid(relation) && find_inheritance_children(relation, NoLock) != NIL)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("table \"%s.%s\" cannot have inheritance children: it belongs to the ledger",
-							GL_SCHEMA, get_rel_name(gl_relation_oid(i))),
+							GL_SCHEMA, get_rel_name(relation)),
 					 errdetail("Rows of a child would be read as rows of the log."),
 					 errhint("Use CREATE TABLE ... (LIKE ...).")));
+	}
 }
 
 /* --- triggers of ledger tables --- */

@@ -2,9 +2,9 @@
  * pending.c
  *		The entry of the current transaction, while it grows; see pending.h.
  *
- * Records gather in one buffer, their leaves in a tree of which only the right edge is kept. A savepoint is a copy of
- * that edge and of the buffer's length, made when a subtransaction writes its first record; rolling back is putting
- * the copy back. When the bytes of the current subtransaction pass GL_FLUSH_SIZE they are written to record_chunk under its own
+ * Records gather in one buffer, their leaves in a tree of which only the right edge is kept. They are hashed many at a
+ * time, which is faster: before the buffer is written out, and before a savepoint. A savepoint is a copy of that edge and
+ * of the buffer's length, made when a subtransaction writes its first record; rolling back is putting the copy back. When the bytes of the current subtransaction pass GL_FLUSH_SIZE they are written to record_chunk under its own
  * transaction id, so its rollback takes the rows with it. Bytes of its parents are never written by it.
  */
 #include "capture/pending.h"
@@ -39,6 +39,8 @@
 #define GL_FLUSH_SIZE (256 * 1024)
 /* A subtransaction that commits into its parent writes its bytes out when all levels together hold more than this. */
 #define GL_TOTAL_SIZE (16 * 1024 * 1024)
+/* Records hashed at a time; a power of two, so that they are a subtree mostly. */
+#define GL_HASH_BATCH 64
 /* Secrets drawn at a time. */
 #define GL_SECRET_STOCK 64
 /* Scratch larger than this is given back at the end of the transaction. */
@@ -76,8 +78,10 @@ typedef struct GlPending
 	uint8		record_secret[GL_SECRET_SIZE];
 	bool		has_personal_secret;
 	uint8		personal_secret[GL_SECRET_SIZE];	/* never stored */
-	GlMerkleEdge edge;			/* edge.size is the number of records */
+	uint64		records;
+	GlMerkleEdge edge;			/* over the records before offset `hashed` */
 	GlBuffer	bytes;			/* record stream */
+	size_t		hashed;
 	GlBuffer	personal;		/* (record number u64, length u64, personal values)* */
 	GlRun	   *runs;
 	int			runs_count;
@@ -161,6 +165,28 @@ gl_pending_activate(void)
 	gl_pending.active = true;
 }
 
+/* Bring the tree up to the last record. */
+static void
+gl_hash_records(void)
+{
+	GlReader	reader;
+	GlBytes		records[GL_HASH_BATCH];
+	GlHash		leaves[GL_HASH_BATCH];
+	int			count;
+
+	gl_reader_init(&reader, gl_pending.bytes.data + gl_pending.hashed, gl_pending.bytes.length - gl_pending.hashed);
+	do
+	{
+		count = 0;
+		while (count < GL_HASH_BATCH && gl_record_next(&reader, &records[count]))
+			count++;
+		gl_record_leaves(gl_pending.record_secret, gl_pending.edge.size, records, count, leaves);
+		gl_merkle_append_leaves(&gl_pending.edge, leaves, count);
+	} while (count == GL_HASH_BATCH);
+	gl_pending.hashed = gl_pending.bytes.length;
+	Assert(gl_pending.edge.size == gl_pending.records);
+}
+
 /* Remember where this subtransaction's records begin, unless that is done. */
 static void
 gl_mark_level(void)
@@ -175,6 +201,7 @@ gl_mark_level(void)
 		gl_pending.free_marks = mark->parent;
 	else
 		mark = MemoryContextAlloc(gl_pending.memory, sizeof(GlMark));
+	gl_hash_records();
 	mark->parent = gl_pending.mark;
 	mark->nest_level = level;
 	mark->length = gl_pending.bytes.length;
@@ -210,7 +237,7 @@ gl_pending_start(void)
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("ledger table changed while a row of a ledger table is being recorded"),
 				 errdetail("The output function of a column type must not write to ledger tables.")));
-	if (gl_pending.edge.size == 0)
+	if (gl_pending.records == 0)
 		gl_pending.user = GetUserId();
 	gl_mark_level();
 	gl_scratch_prepare(&gl_scratch);
@@ -232,7 +259,7 @@ gl_pending_personal(uint32 column_id, bool old, bool present, GlBytes value, GlH
 	personal.old = old;
 	personal.present = present;
 	personal.value = value;
-	gl_salt(gl_pending.personal_secret, gl_pending.edge.size, column_id + (old ? GL_SALT_OLD_VALUE : 0), &personal.salt);
+	gl_salt(gl_pending.personal_secret, gl_pending.records, column_id + (old ? GL_SALT_OLD_VALUE : 0), &personal.salt);
 	gl_personal_leaf(&personal.salt, column_id, present, value.data, value.length, leaf);
 	gl_personal_write(&gl_personal_scratch, &personal);
 }
@@ -360,12 +387,14 @@ gl_flush_own(void)
 	int			runs_count;
 
 	GL_FAULT("flush-before");
+	gl_hash_records();
 	gl_own_part(&length, &personal_length, &runs_count);
-	if (gl_pending.bytes.length > length)
+	if (gl_pending.bytes.length > length && !GL_STOP("hash"))
 		gl_flush_bytes(length, runs_count);
 	if (gl_pending.personal.length > personal_length)
 		gl_flush_personal(personal_length);
 	gl_pending.bytes.length = length;
+	gl_pending.hashed = length;
 	gl_pending.personal.length = personal_length;
 	gl_pending.runs_count = runs_count;
 	/* nothing continues a run whose end was written out */
@@ -405,8 +434,7 @@ gl_run_extend(uint64 number)
 void
 gl_pending_finish(void)
 {
-	uint64		number = gl_pending.edge.size;
-	GlHash		leaf;
+	uint64		number = gl_pending.records;
 
 	Assert(gl_pending.in_record);
 	if (gl_scratch.length > GL_RECORD_MAX || gl_personal_scratch.length > GL_RECORD_MAX)
@@ -415,7 +443,11 @@ gl_pending_finish(void)
 				 errmsg("row change of %zu bytes is too large for the ledger",
 						Max(gl_scratch.length, gl_personal_scratch.length)),
 				 errdetail("A record can have up to %zu bytes.", (size_t) GL_RECORD_MAX)));
-	gl_record_leaf(gl_pending.record_secret, number, gl_scratch.data, gl_scratch.length, &leaf);
+	if (GL_STOP("encode"))
+	{
+		gl_pending.in_record = false;
+		return;
+	}
 
 	/* all that can fail for want of memory comes before the first lasting change */
 	gl_buffer_reserve(&gl_pending.bytes, gl_scratch.length + GL_VARINT_MAX_SIZE);
@@ -428,7 +460,7 @@ gl_pending_finish(void)
 		gl_buffer_u64(&gl_pending.personal, gl_personal_scratch.length);
 		gl_buffer_append(&gl_pending.personal, gl_personal_scratch.data, gl_personal_scratch.length);
 	}
-	gl_merkle_append(&gl_pending.edge, &leaf);
+	gl_pending.records++;
 	gl_pending.in_record = false;
 	if (gl_own_size() > GL_FLUSH_SIZE)
 		gl_flush_own();
@@ -482,7 +514,7 @@ gl_write_entry(bool inline_content, GlBytes claimed, int64 context_id, const GlH
 	/* whoever depends on this transaction reads a later position, for it starts after our commit record */
 	values[Anum_gl_entry_position - 1] = LSNGetDatum(GetXLogInsertRecPtr());
 	values[Anum_gl_entry_entry_time - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[Anum_gl_entry_records - 1] = Int64GetDatum((int64) gl_pending.edge.size);
+	values[Anum_gl_entry_records - 1] = Int64GetDatum((int64) gl_pending.records);
 	values[Anum_gl_entry_context_id - 1] = Int64GetDatum(context_id);
 	values[Anum_gl_entry_generation - 1] = Int32GetDatum(gl_ledger_state()->generation);
 	values[Anum_gl_entry_record_root - 1] = gl_bytea(root.bytes, GL_HASH_SIZE);
@@ -511,19 +543,23 @@ gl_pending_pre_commit(void)
 	int64		context_id;
 	bool		inline_content;
 
-	if (!gl_pending.active || gl_pending.edge.size == 0)
+	if (!gl_pending.active || gl_pending.records == 0)
 		return;
 	GL_FAULT("entry-before");
+	gl_hash_records();
+	if (GL_STOP("hash"))
+		return;
 	old = MemoryContextSwitchTo(gl_pending.memory);
 	gl_salt(gl_pending.secret, GL_SALT_CONTEXT, 0, &salt);
 	context_id = gl_context_record(gl_pending.user, &salt, &claimed, &commitment);
 	inline_content = gl_pending.runs_count == 1 && gl_pending.runs[0].first_record == 0 &&
-		gl_pending.next_in_run == gl_pending.edge.size && gl_pending.bytes.length <= GL_INLINE_SIZE;
+		gl_pending.next_in_run == gl_pending.records && gl_pending.bytes.length <= GL_INLINE_SIZE;
 	if (!inline_content && gl_pending.bytes.length > 0)
 		gl_flush_bytes(0, 0);
 	if (gl_pending.personal.length > 0)
 		gl_flush_personal(0);
-	gl_write_entry(inline_content, claimed, context_id, &commitment);
+	if (!GL_STOP("flush"))
+		gl_write_entry(inline_content, claimed, context_id, &commitment);
 	gl_pending.written = true;
 	MemoryContextSwitchTo(old);
 	GL_FAULT("entry-after");
@@ -574,10 +610,12 @@ gl_pending_end_sub(int nest_level, bool committed)
 			return;
 		}
 		gl_pending.bytes.length = mark->length;
+		gl_pending.hashed = mark->length;
 		gl_pending.personal.length = mark->personal_length;
 		gl_pending.runs_count = mark->runs_count;
 		gl_pending.next_in_run = mark->next_in_run;
 		gl_merkle_copy(&gl_pending.edge, &mark->edge);
+		gl_pending.records = mark->edge.size;
 		gl_mark_pop();
 	}
 }
@@ -598,7 +636,7 @@ gl_pending_init(void)
 bool
 gl_capture_pending(void)
 {
-	return gl_pending.active && gl_pending.edge.size > 0 && !gl_pending.written;
+	return gl_pending.active && gl_pending.records > 0 && !gl_pending.written;
 }
 
 void

@@ -17,7 +17,6 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "optimizer/plancat.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -27,7 +26,9 @@
 #include "utils/rel.h"
 
 #include "capture/capture.h"
+#include "capture/key.h"
 #include "capture/pending.h"
+#include "capture/progress.h"
 #include "capture/schema.h"
 #include "core/catalog.h"
 #include "core/version.h"
@@ -100,42 +101,6 @@ gl_mark_key_column(GlLedgerColumn *column, Relation relation, int ordinal)
 	column->key_ordinal = ordinal;
 }
 
-/* Is there a valid, full, plain unique index over exactly the columns that are marked as key? */
-static bool
-gl_key_is_unique(const GlLedgerTable *table, Relation relation, int key_count)
-{
-	List	   *indexes = RelationGetIndexList(relation);
-	ListCell   *cell;
-	bool		found = false;
-
-	foreach(cell, indexes)
-	{
-		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
-		Form_pg_index form = index->rd_index;
-		int			matches = 0;
-		int			i;
-
-		if (form->indisunique && form->indisvalid && form->indnkeyatts == key_count &&
-			RelationGetIndexPredicate(index) == NIL && RelationGetIndexExpressions(index) == NIL)
-		{
-			ListCell   *column_cell;
-
-			for (i = 0; i < key_count; i++)
-				foreach(column_cell, table->columns)
-				{
-					GlLedgerColumn *column = lfirst(column_cell);
-
-					if (column->key_ordinal > 0 && column->attribute_number == form->indkey.values[i])
-						matches++;
-				}
-		}
-		found |= matches == key_count;
-		index_close(index, AccessShareLock);
-	}
-	list_free(indexes);
-	return found;
-}
-
 static void
 gl_choose_given_key(GlLedgerTable *table, Relation relation, List *names)
 {
@@ -149,7 +114,7 @@ gl_choose_given_key(GlLedgerTable *table, Relation relation, List *names)
 				 errhint("Leave it out to use the primary key.")));
 	foreach(cell, names)
 		gl_mark_key_column(gl_column_by_name(table, lfirst(cell), "key"), relation, ++ordinal);
-	if (!gl_key_is_unique(table, relation, ordinal))
+	if (!gl_key_is_unique(table, relation, NIL))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 				 errmsg("the key given for \"%s\" is not unique", RelationGetRelationName(relation)),
@@ -303,23 +268,10 @@ gl_check_target(Relation relation)
 static void
 gl_announce(Relation root, List *tree)
 {
-	double		rows = 0;
-	double		bytes = 0;
-	ListCell   *cell;
+	double		rows;
+	double		bytes;
 
-	foreach(cell, tree)
-	{
-		Relation	relation = table_open(lfirst_oid(cell), NoLock);
-		BlockNumber pages = 0;
-		double		tuples = 0;
-		double		visible = 0;
-
-		if (relation->rd_rel->relkind == RELKIND_RELATION)
-			estimate_rel_size(relation, NULL, &pages, &tuples, &visible);
-		rows += tuples;
-		bytes += (double) pages * BLCKSZ;
-		table_close(relation, NoLock);
-	}
+	gl_estimate(tree, &rows, &bytes);
 	ereport(NOTICE,
 			(errmsg("protecting \"%s\": about %.0f rows, about %.0f s", RelationGetRelationName(root), rows,
 					rows / GL_GENESIS_ROWS_PER_SECOND + bytes / GL_GENESIS_BYTES_PER_SECOND),
@@ -407,9 +359,9 @@ gl_protect(PG_FUNCTION_ARGS)
 	gl_triggers_drop_left_over(tree);
 	gl_protect_store(table);
 	gl_schema_record(table, GL_SCHEMA_PROTECT, 0, "");
-	gl_schema_tell(table, GL_SCHEMA_PROTECT, PG_NARGS() < 7 || PG_ARGISNULL(6) ? NULL : NameStr(*PG_GETARG_NAME(6)));
 	if (table->visibility == GL_VISIBILITY_PUBLIC)
 		gl_visibility_apply(table);
+	gl_schema_tell(table, GL_SCHEMA_PROTECT, PG_NARGS() < 7 || PG_ARGISNULL(6) ? NULL : NameStr(*PG_GETARG_NAME(6)));
 	foreach(cell, tree)
 		gl_genesis(lfirst_oid(cell));
 	PG_RETURN_VOID();

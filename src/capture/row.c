@@ -37,16 +37,12 @@ gl_row_deform(GlRow *row, const GlEncoder *encoder, HeapTuple tuple)
 
 /* column id, code, bytes: the code in a list of changes (old) is one higher, for 0 is NULL there */
 static void
-gl_field_write(GlBuffer *out, GlEncoderColumn *column, Datum value, bool null, bool old)
+gl_field_write(GlBuffer *out, const GlEncoderColumn *column, GlBytes bytes, bool null, bool old)
 {
-	char		scratch[GL_VALUE_SCRATCH];
 	int			shift = old ? 1 : 0;
-	GlBytes		bytes = {NULL, 0};
 	GlHash		leaf;
 
 	gl_buffer_varint(out, column->column_id);
-	if (!null)
-		bytes = gl_value_bytes(&column->writer, value, scratch);
 	if (column->personal)
 	{
 		gl_pending_personal(column->column_id, old, !null, bytes, &leaf);
@@ -65,6 +61,17 @@ gl_field_write(GlBuffer *out, GlEncoderColumn *column, Datum value, bool null, b
 }
 
 static void
+gl_datum_write(GlBuffer *out, GlEncoderColumn *column, Datum value, bool null, bool old)
+{
+	char		scratch[GL_VALUE_SCRATCH];
+	GlBytes		bytes = {NULL, 0};
+
+	if (!null)
+		bytes = gl_value_bytes(&column->writer, value, scratch);
+	gl_field_write(out, column, bytes, null, old);
+}
+
+static void
 gl_image_write(GlBuffer *out, const GlEncoder *encoder, const GlRow *row)
 {
 	int			count = 0;
@@ -79,7 +86,7 @@ gl_image_write(GlBuffer *out, const GlEncoder *encoder, const GlRow *row)
 		bool		null = row->nulls[column->index];
 
 		if (column->personal || !null)
-			gl_field_write(out, column, row->values[column->index], null, false);
+			gl_datum_write(out, column, row->values[column->index], null, false);
 	}
 }
 
@@ -119,7 +126,7 @@ gl_changes_write(GlBuffer *out, const GlEncoder *encoder, const GlRow *row, cons
 		GlEncoderColumn *column = &encoder->columns[i];
 
 		if (changed[i])
-			gl_field_write(out, column, old->values[column->index], old->nulls[column->index], true);
+			gl_datum_write(out, column, old->values[column->index], old->nulls[column->index], true);
 	}
 }
 
@@ -162,4 +169,77 @@ gl_row_record(const GlEncoder *encoder, GlRecordKind kind, CommandId command, He
 		gl_pin_end(&state);
 	}
 	PG_END_TRY();
+}
+
+/* --- rows that were printed before --- */
+
+/* Fields of a clear image by the encoder's columns; data NULL: the value is NULL. */
+static GlBytes *
+gl_clear_fields(const GlEncoder *encoder, GlBytes image)
+{
+	GlBytes    *values = palloc0(sizeof(GlBytes) * Max(encoder->columns_count, 1));
+	GlReader	reader;
+	GlFieldReader fields;
+	GlField		field;
+	int			i = 0;
+
+	gl_reader_init(&reader, image.data, image.length);
+	gl_fields_begin(&fields, &reader, false);
+	while (gl_fields_next(&fields, &field))
+	{
+		while (i < encoder->columns_count && (uint64) encoder->columns[i].column_id < field.column_id)
+			i++;
+		if (i < encoder->columns_count && (uint64) encoder->columns[i].column_id == field.column_id)
+			values[i] = field.value;
+	}
+	if (reader.failed)
+		elog(ERROR, "could not read a row that was printed before");
+	return values;
+}
+
+static bool
+gl_clear_changed(GlBytes a, GlBytes b)
+{
+	return (a.data == NULL) != (b.data == NULL) || a.length != b.length ||
+		(a.length > 0 && memcmp(a.data, b.data, a.length) != 0);
+}
+
+/* All columns of `values` that are to be written; with `base`, only those where it differs (an update's old values). */
+static void
+gl_clear_write(GlBuffer *out, const GlEncoder *encoder, const GlBytes *values, const GlBytes *base)
+{
+	int			pass;
+	int			i;
+	int			count = 0;
+
+	for (pass = 0; pass < 2; pass++)
+	{
+		if (pass == 1)
+			gl_buffer_varint(out, count);
+		for (i = 0; i < encoder->columns_count; i++)
+		{
+			const GlEncoderColumn *column = &encoder->columns[i];
+			bool		null = values[i].data == NULL;
+
+			if (base != NULL ? !gl_clear_changed(values[i], base[i]) : null && !column->personal)
+				continue;
+			if (pass == 0)
+				count++;
+			else
+				gl_field_write(out, column, values[i], null, base != NULL);
+		}
+	}
+}
+
+void
+gl_row_record_clear(const GlEncoder *encoder, GlRecordKind kind, CommandId command, GlBytes image, GlBytes old)
+{
+	GlBytes    *values = gl_clear_fields(encoder, image);
+	GlBuffer   *record = gl_pending_start();
+
+	gl_record_begin(record, kind, encoder->table_id, encoder->relation_id, command);
+	gl_clear_write(record, encoder, values, NULL);
+	if (kind == GL_RECORD_UPDATE)
+		gl_clear_write(record, encoder, gl_clear_fields(encoder, old), values);
+	gl_pending_finish();
 }

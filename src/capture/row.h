@@ -14,4 +14,10 @@
  */
 extern void gl_row_record(const GlEncoder *encoder, GlRecordKind kind, CommandId command, HeapTuple row, HeapTuple old);
 
+/*
+ * The same from rows that were printed before (gl_encode_clear_image): `image`, and the row before an update, else no bytes.
+ * Columns that the encoder does not have any more are left out.
+ */
+extern void gl_row_record_clear(const GlEncoder *encoder, GlRecordKind kind, CommandId command, GlBytes image, GlBytes old);
+
 #endif

@@ -21,9 +21,12 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "capture/capture.h"
+#include "capture/ddl.h"
 #include "capture/encode.h"
+#include "capture/key.h"
 #include "capture/pending.h"
 #include "core/catalog.h"
 
@@ -67,11 +70,11 @@ gl_schema_run(const char *command)
 }
 
 static void
-gl_relation_refuse(Relation relation, const char *what, const char *hint)
+gl_relation_refuse(const char *name, const char *what, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-			 errmsg("\"%s\" cannot be a ledger table: it is %s", RelationGetRelationName(relation), what),
+			 errmsg("\"%s\" cannot be a ledger table: it is %s", name, what),
 			 hint != NULL ? errhint("%s", hint) : 0));
 }
 
@@ -101,24 +104,35 @@ gl_relkind_refusal(char relkind)
 	}
 }
 
+/* How the rows of a relation are stored: they must survive a crash, and only heap says which command changed a row. */
+static void
+gl_storage_check(Form_pg_class class)
+{
+	if (class->relpersistence == RELPERSISTENCE_TEMP)
+		gl_relation_refuse(NameStr(class->relname), "a temporary table",
+						   "A ledger outlives sessions: create it as an ordinary table.");
+	if (class->relpersistence == RELPERSISTENCE_UNLOGGED)
+		gl_relation_refuse(NameStr(class->relname), "an unlogged table",
+						   "It must be logged, to survive a crash: ALTER TABLE ... SET LOGGED.");
+	if (class->relkind == RELKIND_RELATION && class->relam != HEAP_TABLE_AM_OID)
+		gl_relation_refuse(NameStr(class->relname), "not stored as heap",
+						   "It must be stored as heap: ALTER TABLE ... SET ACCESS METHOD heap.");
+}
+
 void
 gl_relation_check(Relation relation)
 {
 	TupleDesc	descriptor = RelationGetDescr(relation);
+	const char *name = RelationGetRelationName(relation);
 	const char *kind = gl_relkind_refusal(relation->rd_rel->relkind);
 	int			i;
 
 	if (kind != NULL)
-		gl_relation_refuse(relation, kind, relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE ?
+		gl_relation_refuse(name, kind, relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE ?
 						   "Protect the table where it is stored." : "Protect the tables below it.");
 	if (IsCatalogRelation(relation) || RelationGetNamespace(relation) == get_namespace_oid(GL_SCHEMA, true))
-		gl_relation_refuse(relation, "a system table", NULL);
-	if (relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
-		gl_relation_refuse(relation, "a temporary table", "A ledger outlives sessions: create it as an ordinary table.");
-	if (relation->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
-		gl_relation_refuse(relation, "an unlogged table", "Run ALTER TABLE ... SET LOGGED first.");
-	if (relation->rd_rel->relkind == RELKIND_RELATION && relation->rd_rel->relam != HEAP_TABLE_AM_OID)
-		gl_relation_refuse(relation, "not stored as heap", "Run ALTER TABLE ... SET ACCESS METHOD heap first.");
+		gl_relation_refuse(name, "a system table", NULL);
+	gl_storage_check(relation->rd_rel);
 	for (i = 0; i < descriptor->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
@@ -289,12 +303,13 @@ gl_sync_new_column(GlLedgerTable *table, Form_pg_attribute attribute)
 	GlLedgerColumn *column = palloc0(sizeof(GlLedgerColumn));
 
 	gl_type_check(attribute->atttypid, NameStr(attribute->attname));
-	if (attribute->atthasmissing)
+	if (attribute->atthasmissing && !gl_ddl_covers(attribute->attrelid))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a column with a default cannot be added to a ledger table in one step"),
-				 errdetail("It would change existing rows without a record of it."),
-				 errhint("Run ALTER TABLE ... ADD COLUMN without DEFAULT, UPDATE the rows, then ALTER COLUMN ... SET DEFAULT.")));
+				 errmsg("column \"%s\" was added with a default, and the event triggers of govledger did not see it",
+						NameStr(attribute->attname)),
+				 errdetail("It changed existing rows without a record of it."),
+				 errhint("Drop the column and add it again, or use govledger.unprotect() and govledger.protect().")));
 	column->column_id = ((GlLedgerColumn *) llast(table->columns))->column_id + 1;
 	column->attribute_number = attribute->attnum;
 	column->name = pstrdup(NameStr(attribute->attname));
@@ -379,6 +394,42 @@ gl_sync_names(GlLedgerTable *table)
 		changed = true;
 	}
 	return changed;
+}
+
+static void
+gl_tree_check_storage(List *tree)
+{
+	ListCell   *cell;
+
+	foreach(cell, tree)
+	{
+		HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(lfirst_oid(cell)));
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		gl_storage_check((Form_pg_class) GETSTRUCT(tuple));
+		ReleaseSysCache(tuple);
+	}
+}
+
+/* A partition that is half detached does not follow its table any more, but belongs to the ledger until it is detached. */
+static void
+gl_refuse_half_detached(const GlLedgerTable *table, List *tree)
+{
+	ListCell   *cell;
+
+	foreach(cell, tree)
+	{
+		Oid			partition = lfirst_oid(cell);
+
+		if (get_rel_relispartition(partition) && PartitionHasPendingDetach(partition))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("columns of ledger table \"%s\" cannot be changed while a partition is being detached",
+							((GlLedgerRelation *) linitial(table->relations))->name),
+					 errdetail("Partition \"%s\" would keep its columns.", get_rel_name(partition)),
+					 errhint("Run ALTER TABLE ... DETACH PARTITION ... FINALIZE first.")));
+	}
 }
 
 static void
@@ -477,19 +528,23 @@ gl_schema_sync(int table_id, const char *reason)
 	gl_schema_lock(table_id);
 	table = gl_ledger_table_load(table_id);
 	gl_relation_check(relation);
+	tree = gl_relation_tree(root, NoLock);
+	gl_tree_check_storage(tree);
 	changed = gl_sync_columns(table, relation);
+	if (changed)
+		gl_refuse_half_detached(table, tree);
 	changed |= gl_sync_names(table);
 	if (changed)
 	{
 		CacheInvalidateRelcacheAll();
 		CommandCounterIncrement();
 		gl_schema_record(table, GL_SCHEMA_ALTER, 0, reason);
-		if (table->visibility == GL_VISIBILITY_PUBLIC)
-			gl_visibility_apply(table);
 	}
-	tree = gl_relation_tree(root, NoLock);
 	gl_sync_removed(table, tree, reason);
 	gl_sync_added(table, tree, reason);
+	gl_key_check(table, relation);
 	gl_schema_tell(table, GL_SCHEMA_ALTER, NULL);
+	if (changed && table->visibility == GL_VISIBILITY_PUBLIC)
+		gl_visibility_apply(table);
 	table_close(relation, NoLock);
 }

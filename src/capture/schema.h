@@ -88,9 +88,12 @@ extern void gl_require_reason(const char *reason, const char *function);
 extern GlVisibility gl_visibility_parse(const char *name);
 /* Columns that govledger_public may read (List of char *); none unless the table is public and protected. */
 extern List *gl_public_columns(const GlLedgerTable *table);
-/* Exactly these columns of `relation` can be read by govledger_public from now on; NOTICE if its schema is closed to it. */
-extern void gl_public_grant(Oid relation, List *columns);
-/* The same for a ledger table, as its visibility says. */
+/* Exactly these columns of `relation` can be read by govledger_public from now on; NOTICE and true if that is more than before. */
+extern bool gl_public_grant(Oid relation, List *columns);
+/* What else must follow when the public's columns of a table change. */
+typedef void (*GlVisibilityHook) (const GlLedgerTable *table);
+extern GlVisibilityHook gl_visibility_hook;
+/* The same for a ledger table, as its visibility says; NOTICE if its schema is closed to it. */
 extern void gl_visibility_apply(const GlLedgerTable *table);
 
 #endif

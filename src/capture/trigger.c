@@ -15,6 +15,7 @@
 #include "utils/rel.h"
 
 #include "capture/capture.h"
+#include "capture/ddl.h"
 #include "capture/encode.h"
 #include "capture/pending.h"
 #include "capture/row.h"
@@ -38,6 +39,7 @@ gl_trigger_encoder(TriggerData *trigger)
 				 errdetail("The table was cloned or restored without its ledger, or the trigger was created by hand."),
 				 errhint("Make it a ledger table of this database: SELECT govledger.protect('schema.table'); "
 						 "or drop the triggers whose names begin with \"!govledger\".")));
+	gl_ddl_refuse_change(encoder->relation);
 	return encoder;
 }
 
@@ -96,6 +98,8 @@ gl_capture_row(PG_FUNCTION_ARGS)
 				 errmsg("function govledger.capture_row() must not be called by trigger \"%s\"",
 						trigger->tg_trigger->tgname),
 				 errhint("Drop that trigger: govledger.protect() makes the one that is needed.")));
+	if (GL_STOP("trigger"))
+		return PointerGetDatum(NULL);
 	encoder = gl_trigger_encoder(trigger);
 	if (encoder->append_only && !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		gl_refuse_append_only(trigger, TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? "UPDATE" : "DELETE");

@@ -7,12 +7,14 @@
  */
 #include "capture/encode.h"
 
+#include "access/transam.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgtime.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/bytea.h"
 #include "utils/date.h"
@@ -25,6 +27,7 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "capture/print.h"
 #include "core/catalog.h"
 
 /* The C variables behind DateStyle and friends are what the output functions read; saving and restoring them
@@ -145,10 +148,17 @@ gl_type_is_plain(Oid type)
 	}
 }
 
-static GlPin gl_type_pin(Oid type, bool *has_reg);
+/* What is learnt about a type on the way through all that it is made of. */
+typedef struct GlTypeWalk
+{
+	bool		lock;			/* keep others from changing it until the transaction ends */
+	bool		has_reg;
+} GlTypeWalk;
+
+static GlPin gl_type_pin(Oid type, GlTypeWalk *walk);
 
 static GlPin
-gl_composite_pin(Oid type, bool *has_reg)
+gl_composite_pin(Oid type, GlTypeWalk *walk)
 {
 	TupleDesc	descriptor = lookup_rowtype_tupdesc_copy(type, -1);
 	GlPin		pin = GL_PIN_NONE;
@@ -157,24 +167,26 @@ gl_composite_pin(Oid type, bool *has_reg)
 	for (i = 0; i < descriptor->natts; i++)
 	{
 		if (!TupleDescAttr(descriptor, i)->attisdropped)
-			pin = Max(pin, gl_type_pin(TupleDescAttr(descriptor, i)->atttypid, has_reg));
+			pin = Max(pin, gl_type_pin(TupleDescAttr(descriptor, i)->atttypid, walk));
 	}
 	return pin;
 }
 
 /*
- * What must be pinned to print this type; also says whether a reg* type is inside. Built-in types that are
+ * What must be pinned to print this type, and what GlTypeWalk says. Built-in types that are
  * not known to be plain get GL_PIN_STYLES, which is cheap; what is not built in gets everything.
  */
 static GlPin
-gl_type_pin(Oid type, bool *has_reg)
+gl_type_pin(Oid type, GlTypeWalk *walk)
 {
 	Oid			element;
 
 	check_stack_depth();
+	if (walk->lock && type >= FirstNormalObjectId)
+		LockDatabaseObject(TypeRelationId, type, 0, AccessShareLock);
 	if (gl_type_is_reg(type))
 	{
-		*has_reg = true;
+		walk->has_reg = true;
 		return GL_PIN_ALL;
 	}
 	if (gl_type_is_plain(type))
@@ -183,71 +195,31 @@ gl_type_pin(Oid type, bool *has_reg)
 		return GL_PIN_ALL;
 	element = get_element_type(type);
 	if (OidIsValid(element))
-		return gl_type_pin(element, has_reg);
+		return gl_type_pin(element, walk);
 	switch (get_typtype(type))
 	{
 		case TYPTYPE_DOMAIN:
-			return gl_type_pin(getBaseType(type), has_reg);
+			return gl_type_pin(getBaseType(type), walk);
 		case TYPTYPE_ENUM:
 			return GL_PIN_NONE;
 		case TYPTYPE_RANGE:
-			return gl_type_pin(get_range_subtype(type), has_reg);
+			return gl_type_pin(get_range_subtype(type), walk);
 		case TYPTYPE_MULTIRANGE:
-			return gl_type_pin(get_multirange_range(type), has_reg);
+			return gl_type_pin(get_multirange_range(type), walk);
 		case TYPTYPE_COMPOSITE:
-			return gl_composite_pin(type, has_reg);
+			return gl_composite_pin(type, walk);
 		default:
 			return type < FirstGenbkiObjectId ? GL_PIN_STYLES : GL_PIN_ALL;
-	}
-}
-
-static bool
-gl_composite_contains(Oid type, Oid needle)
-{
-	TupleDesc	descriptor = lookup_rowtype_tupdesc_copy(type, -1);
-	int			i;
-
-	for (i = 0; i < descriptor->natts; i++)
-	{
-		if (!TupleDescAttr(descriptor, i)->attisdropped && gl_type_contains(TupleDescAttr(descriptor, i)->atttypid, needle))
-			return true;
-	}
-	return false;
-}
-
-bool
-gl_type_contains(Oid type, Oid needle)
-{
-	Oid			element;
-
-	check_stack_depth();
-	if (type == needle)
-		return true;
-	element = get_element_type(type);
-	if (OidIsValid(element))
-		return gl_type_contains(element, needle);
-	switch (get_typtype(type))
-	{
-		case TYPTYPE_DOMAIN:
-			return gl_type_contains(getBaseType(type), needle);
-		case TYPTYPE_RANGE:
-			return gl_type_contains(get_range_subtype(type), needle);
-		case TYPTYPE_MULTIRANGE:
-			return gl_type_contains(get_multirange_range(type), needle);
-		case TYPTYPE_COMPOSITE:
-			return gl_composite_contains(type, needle);
-		default:
-			return false;
 	}
 }
 
 void
 gl_type_check(Oid type, const char *column_name)
 {
-	bool		has_reg = false;
+	GlTypeWalk	walk = {true, false};
 
-	(void) gl_type_pin(type, &has_reg);
-	if (has_reg)
+	(void) gl_type_pin(type, &walk);
+	if (walk.has_reg)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("column \"%s\" has type %s, which cannot be kept in a ledger", column_name, format_type_be(type)),
@@ -258,7 +230,7 @@ gl_type_check(Oid type, const char *column_name)
 void
 gl_value_writer_init(GlValueWriter *writer, Oid type, MemoryContext memory)
 {
-	bool		has_reg = false;
+	GlTypeWalk	walk = {false, false};
 	bool		is_varlena;
 	Oid			function;
 	char		align;
@@ -266,7 +238,7 @@ gl_value_writer_init(GlValueWriter *writer, Oid type, MemoryContext memory)
 	writer->type = type;
 	writer->base_type = getBaseType(type);
 	get_typlenbyvalalign(type, &writer->length, &writer->by_value, &align);
-	writer->pin = gl_type_pin(type, &has_reg);
+	writer->pin = gl_type_pin(type, &walk);
 	switch (writer->base_type)
 	{
 		case BYTEAOID:
@@ -331,7 +303,10 @@ static GlBytes
 gl_date_bytes(DateADT date, char *scratch)
 {
 	struct pg_tm tm;
+	int			length = gl_print_date(date, scratch);
 
+	if (length > 0)
+		return gl_bytes(scratch, length);
 	if (DATE_NOT_FINITE(date))
 		EncodeSpecialDate(date, scratch);
 	else
@@ -349,7 +324,10 @@ gl_timestamp_bytes(Timestamp timestamp, bool with_zone, char *scratch)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
+	int			length = gl_print_timestamp(timestamp, with_zone, scratch);
 
+	if (length > 0)
+		return gl_bytes(scratch, length);
 	if (TIMESTAMP_NOT_FINITE(timestamp))
 		EncodeSpecialTimestamp(timestamp, scratch);
 	else
@@ -362,6 +340,19 @@ gl_timestamp_bytes(Timestamp timestamp, bool with_zone, char *scratch)
 		EncodeDateTime(&tm, fsec, with_zone, 0, NULL, USE_ISO_DATES, scratch);
 	}
 	return gl_bytes(scratch, strlen(scratch));
+}
+
+static GlBytes
+gl_numeric_bytes(Datum value, char *scratch)
+{
+	GlBytes		stored = gl_varlena_bytes(value);
+	int			length = gl_print_numeric((const char *) stored.data, stored.length, scratch);
+	char	   *text;
+
+	if (length > 0)
+		return gl_bytes(scratch, length);
+	text = DatumGetCString(DirectFunctionCall1(numeric_out, value));
+	return gl_bytes(text, strlen(text));
 }
 
 GlBytes
@@ -385,6 +376,8 @@ gl_value_bytes(GlValueWriter *writer, Datum value, char scratch[GL_VALUE_SCRATCH
 			return gl_bytes(scratch, float_to_shortest_decimal_buf(DatumGetFloat4(value), scratch));
 		case FLOAT8OID:
 			return gl_bytes(scratch, double_to_shortest_decimal_buf(DatumGetFloat8(value), scratch));
+		case NUMERICOID:
+			return gl_numeric_bytes(value, scratch);
 		case DATEOID:
 			return gl_date_bytes(DatumGetDateADT(value), scratch);
 		case TIMESTAMPOID:

@@ -23,6 +23,8 @@
 
 PG_FUNCTION_INFO_V1(gl_set_visibility);
 
+GlVisibilityHook gl_visibility_hook = NULL;
+
 #define GL_PUBLIC_ROLE "govledger_public"
 
 /* A grant on a table nobody can reach would only look like one. The schema may be another's, so it is not ours to open. */
@@ -39,8 +41,8 @@ gl_check_reachable(Oid relation, Oid role)
 				 errhint("Run GRANT USAGE ON SCHEMA %s TO " GL_PUBLIC_ROLE ".", name)));
 }
 
-/* Said whenever it becomes more: a column that somebody adds to a public table is public too. */
-static void
+/* Said whenever it becomes more: a column that somebody adds to a public table is public too. True if it did. */
+static bool
 gl_announce_columns(Oid relation, Oid role, List *columns)
 {
 	StringInfoData list;
@@ -55,19 +57,19 @@ gl_announce_columns(Oid relation, Oid role, List *columns)
 			pg_attribute_aclcheck(relation, number, role, ACL_SELECT) != ACLCHECK_OK)
 			appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", quote_identifier(lfirst(cell)));
 	}
-	if (list.len == 0)
-		return;
-	ereport(NOTICE,
-			(errmsg("members of " GL_PUBLIC_ROLE " can read columns of \"%s\": %s", get_rel_name(relation), list.data)));
-	gl_check_reachable(relation, role);
+	if (list.len > 0)
+		ereport(NOTICE,
+				(errmsg("members of " GL_PUBLIC_ROLE " can read columns of \"%s\": %s", get_rel_name(relation), list.data)));
+	return list.len > 0;
 }
 
-void
+bool
 gl_public_grant(Oid relation, List *columns)
 {
 	char	   *name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), get_rel_name(relation));
 	Oid			role = get_role_oid(GL_PUBLIC_ROLE, true);
 	StringInfoData list;
+	bool		more;
 	ListCell   *cell;
 
 	if (!OidIsValid(role) && columns != NIL)
@@ -76,16 +78,17 @@ gl_public_grant(Oid relation, List *columns)
 				 errmsg("role \"" GL_PUBLIC_ROLE "\" does not exist"),
 				 errhint("It came with the extension; run CREATE ROLE " GL_PUBLIC_ROLE " NOLOGIN to have it again.")));
 	if (!OidIsValid(role))
-		return;
-	gl_announce_columns(relation, role, columns);
+		return false;
+	more = gl_announce_columns(relation, role, columns);
 	/* what was granted on other columns, or on all of them at once, goes too */
 	gl_schema_run(psprintf("REVOKE SELECT ON TABLE %s FROM " GL_PUBLIC_ROLE " CASCADE", name));
 	if (columns == NIL)
-		return;
+		return false;
 	initStringInfo(&list);
 	foreach(cell, columns)
 		appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", quote_identifier(lfirst(cell)));
 	gl_schema_run(psprintf("GRANT SELECT (%s) ON TABLE %s TO " GL_PUBLIC_ROLE, list.data, name));
+	return more;
 }
 
 List *
@@ -111,8 +114,10 @@ gl_visibility_apply(const GlLedgerTable *table)
 {
 	Oid			root = ((const GlLedgerRelation *) linitial(table->relations))->relation;
 
-	if (OidIsValid(root))
-		gl_public_grant(root, gl_public_columns(table));
+	if (OidIsValid(root) && gl_public_grant(root, gl_public_columns(table)))
+		gl_check_reachable(root, get_role_oid(GL_PUBLIC_ROLE, false));
+	if (gl_visibility_hook != NULL)
+		gl_visibility_hook(table);
 }
 
 GlVisibility

@@ -99,4 +99,12 @@ extern void gl_fault(const char *point);
 #define GL_FAULT(point) ((void) 0)
 #endif
 
+/* True if the test build was told to do nothing beyond this point, so that a benchmark can tell what each stage costs. */
+#ifdef GL_FAULT_INJECTION
+extern bool gl_stop(const char *point);
+#define GL_STOP(point) gl_stop(point)
+#else
+#define GL_STOP(point) false
+#endif
+
 #endif

@@ -68,6 +68,20 @@ extern void gl_init_materialized_srf(FunctionCallInfo fcinfo);
 #define gl_owns_relation(relid) pg_class_ownercheck(relid, GetUserId())
 #endif
 
+/* 16: the same for types */
+#if PG_VERSION_NUM >= 160000
+#define gl_owns_type(oid) object_ownercheck(TypeRelationId, oid, GetUserId())
+#else
+#define gl_owns_type(oid) pg_type_ownercheck(oid, GetUserId())
+#endif
+
+/* 17: a generated column can get another expression */
+#if PG_VERSION_NUM >= 170000
+#define gl_sets_expression(subtype) ((subtype) == AT_SetExpression)
+#else
+#define gl_sets_expression(subtype) false
+#endif
+
 /* 16: the same for databases */
 #if PG_VERSION_NUM >= 160000
 #define gl_owns_database(oid) object_ownercheck(DatabaseRelationId, oid, GetUserId())

@@ -3,7 +3,7 @@
  *		SHA-256, salts, leaves and commitments (README sections 2, 3, 5).
  *
  * Uses OpenSSL's low-level SHA-256: setting up an EVP context per record would
- * double the cost of hashing. This is the only file that does so.
+ * double the cost of hashing. Only hash.c and sha256.c do so.
  */
 #ifndef GL_FORMAT_HASH_H
 #define GL_FORMAT_HASH_H
@@ -43,6 +43,9 @@ extern void gl_record_secret(const uint8_t secret[GL_SECRET_SIZE], uint8_t recor
 /* leaf of record `number`, salted from the record secret */
 extern void gl_record_leaf(const uint8_t record_secret[GL_SECRET_SIZE], uint64_t number,
 						   const void *record, size_t length, GlHash *leaf);
+/* leaves of `count` consecutive records from number `first`: faster than one by one */
+extern void gl_record_leaves(const uint8_t record_secret[GL_SECRET_SIZE], uint64_t first, const GlBytes *records,
+							 size_t count, GlHash *leaves);
 /* value == NULL and length 0 with present false for a NULL */
 extern void gl_personal_leaf(const GlSalt *salt, uint32_t column_id, bool present,
 							 const void *value, size_t length, GlHash *leaf);

@@ -19,17 +19,42 @@ gl_merkle_copy(GlMerkleEdge *to, const GlMerkleEdge *from)
 	memcpy(to->nodes, from->nodes, (size_t) from->count * sizeof(GlHash));
 }
 
-void
-gl_merkle_append(GlMerkleEdge *edge, const GlHash *leaf)
+/* Append a perfect subtree of `leaves` leaves, a power of two that divides the size. */
+static void
+append_subtree(GlMerkleEdge *edge, uint64_t leaves, const GlHash *root)
 {
-	GlHash		node = *leaf;
+	GlHash		node = *root;
 	uint64_t	rest;
 
 	/* every one bit at the low end is a perfect subtree as large as the one in hand */
-	for (rest = edge->size; rest & 1; rest >>= 1)
+	for (rest = edge->size / leaves; rest & 1; rest >>= 1)
 		gl_merkle_node(&edge->nodes[--edge->count], &node, &node);
 	edge->nodes[edge->count++] = node;
-	edge->size++;
+	edge->size += leaves;
+}
+
+void
+gl_merkle_append(GlMerkleEdge *edge, const GlHash *leaf)
+{
+	append_subtree(edge, 1, leaf);
+}
+
+void
+gl_merkle_append_leaves(GlMerkleEdge *edge, GlHash *leaves, size_t count)
+{
+	while (count > 0)
+	{
+		size_t		run = 1;
+		size_t		level;
+
+		while (run * 2 <= count && (edge->size & (run * 2 - 1)) == 0)
+			run *= 2;
+		for (level = run / 2; level > 0; level /= 2)
+			gl_merkle_level(leaves, level);
+		append_subtree(edge, run, &leaves[0]);
+		leaves += run;
+		count -= run;
+	}
 }
 
 void

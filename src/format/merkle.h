@@ -24,10 +24,15 @@ typedef struct GlMerkleEdge
 extern void gl_merkle_leaf(const void *data, size_t length, GlHash *leaf);
 extern void gl_merkle_node(const GlHash *left, const GlHash *right, GlHash *node);
 
+/* Replace 2 * count nodes of one level by their count parents, in place. */
+extern void gl_merkle_level(GlHash *nodes, size_t count);
+
 extern void gl_merkle_init(GlMerkleEdge *edge);
 /* copy only what is in use */
 extern void gl_merkle_copy(GlMerkleEdge *to, const GlMerkleEdge *from);
 extern void gl_merkle_append(GlMerkleEdge *edge, const GlHash *leaf);
+/* the same for many, and faster; overwrites the leaves */
+extern void gl_merkle_append_leaves(GlMerkleEdge *edge, GlHash *leaves, size_t count);
 /* root of the tree; of the empty tree SHA256("") */
 extern void gl_merkle_root(const GlMerkleEdge *edge, GlHash *root);
 

@@ -10,6 +10,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
@@ -88,9 +89,16 @@ place_expression(Oid history, const char *place, const char *alias, Form_pg_attr
 	Oid			kept = get_atttype(history, get_attnum(history, place));
 	char	   *name = psprintf("%s.%s", alias, quote_identifier(place));
 	char	   *type = format_type_extended(attribute->atttypid, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+	bool		is_domain = get_typtype(attribute->atttypid) == TYPTYPE_DOMAIN;
 
 	if (kept == attribute->atttypid)
 		return name;
+	/* code of users: see value.c */
+	if (attribute->atttypid >= FirstNormalObjectId)
+		return psprintf("govledger.history_%s(%s%s, %s::pg_catalog.regclass, NULL::%s%s)",
+						is_domain ? "domain_value" : "value", name,
+						kept == TEXTOID || kept == getBaseType(attribute->atttypid) ? "" : "::pg_catalog.text",
+						quote_literal_cstr(gl_history_quoted(history)), type, is_domain ? "[]" : "");
 	if (kept == TEXTOID || kept == getBaseType(attribute->atttypid))
 		return psprintf("%s::%s", name, type);
 	return psprintf("%s::pg_catalog.text::%s", name, type);
@@ -162,9 +170,24 @@ gl_as_of_targets(const GlLedgerTable *table, Oid relation, const GlHistoryTable 
 	return targets.data;
 }
 
-/* The places of all columns, each once. */
+static bool
+is_dropped(const GlLedgerTable *table, int column_id)
+{
+	ListCell   *cell;
+
+	foreach(cell, table->columns)
+	{
+		const GlLedgerColumn *column = lfirst(cell);
+
+		if (column->column_id == column_id)
+			return column->dropped;
+	}
+	return true;
+}
+
+/* The places of all columns that the table has, each once: no right on what was dropped is asked of who reads the others. */
 static char *
-all_places(const GlHistoryTable *history)
+all_places(const GlLedgerTable *table, const GlHistoryTable *history)
 {
 	StringInfoData list;
 	List	   *seen = NIL;
@@ -175,7 +198,8 @@ all_places(const GlHistoryTable *history)
 	{
 		const GlHistoryColumn *place = lfirst(cell);
 		ListCell   *known;
-		bool		known_already = get_attnum(history->history, place->name) == InvalidAttrNumber;
+		bool		known_already = is_dropped(table, place->column_id) ||
+			get_attnum(history->history, place->name) == InvalidAttrNumber;
 
 		foreach(known, seen)
 			known_already |= strcmp(lfirst(known), place->name) == 0;
@@ -246,7 +270,7 @@ plain_body(const GlLedgerTable *table, Oid relation, const GlHistoryTable *histo
 					"WHERE t.ledger_operation IN ('truncate', 'removed') AND t.ledger_entry >= v.ledger_entry AND t.ledger_entry < %s "
 					"AND t.ledger_relation = v.ledger_relation AND (t.ledger_entry, t.ledger_command, t.ledger_record) > "
 					"(v.ledger_entry, v.ledger_command, v.ledger_record))",
-					gl_as_of_targets(table, relation, history, "v"), distinct, all_places(history), name, limit, not_erased,
+					gl_as_of_targets(table, relation, history, "v"), distinct, all_places(table, history), name, limit, not_erased,
 					order, name, limit);
 }
 

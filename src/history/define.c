@@ -14,7 +14,6 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -24,7 +23,6 @@
 #include "history/key.h"
 #include "history/stream.h"
 
-#define OWNER "govledger_admin"
 #define SUFFIX "_history"
 #define MARKS "ledger_operation IN ('truncate', 'removed')"
 
@@ -88,34 +86,6 @@ choose_name(Oid relation, const char *given)
 				 errmsg("the history of \"%s\" cannot be called \"%s\": there is such a relation", table_name, name),
 				 errhint("Choose another name with history_name => 'name', or do without: history => false.")));
 	return name;
-}
-
-/* Default privileges may have given rights to anybody: nobody has any; the owner may read and not write. */
-static void
-limit_rights(const char *quoted)
-{
-	char	   *query = psprintf("SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(r.rolname) END"
-								 " FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a"
-								 " LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee"
-								 " WHERE c.oid = %s::pg_catalog.regclass AND (a.grantee = 0 OR r.rolname IS NOT NULL)",
-								 quote_literal_cstr(quoted));
-	StringInfoData commands;
-	uint64		i;
-
-	initStringInfo(&commands);
-	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(query, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the rights on %s", quoted);
-	for (i = 0; i < SPI_processed; i++)
-	{
-		char	   *grantee = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
-
-		if (strcmp(grantee, OWNER) != 0)
-			appendStringInfo(&commands, "REVOKE ALL ON %s FROM %s;", quoted, grantee);
-	}
-	appendStringInfo(&commands, "REVOKE ALL ON %s FROM " OWNER "; GRANT SELECT ON %s TO " OWNER, quoted, quoted);
-	query = MemoryContextStrdup(TopTransactionContext, commands.data);
-	SPI_finish();
-	gl_schema_run(query);
 }
 
 /* When no other history is filled, nothing sealed so far concerns this one: do not go through it. */
@@ -196,17 +166,18 @@ gl_history_create(const GlLedgerTable *table, Oid relation, const char *given)
 	history->projected = GL_HISTORY_NONE;
 	history->first_leaf = GL_HISTORY_NONE;
 	gl_schema_run(psprintf("CREATE TABLE %s (%s)", quoted, gl_history_column_list(table, relation, history)));
-	gl_schema_run(psprintf("ALTER TABLE %s OWNER TO " OWNER, quoted));
 	gl_schema_run(psprintf("COMMENT ON TABLE %s IS %s", quoted,
 						   quote_literal_cstr(psprintf("history of ledger table %s, filled from the log by govledger",
 													   gl_history_quoted(relation)))));
-	limit_rights(quoted);
+	gl_history_take(quoted);
 	CommandCounterIncrement();
 	history->history = get_relname_relid(name, get_rel_namespace(relation));
 	gl_history_put(history);
 	foreach(cell, history->columns)
 		gl_history_column_put(history->table_id, lfirst(cell));
 	gl_history_align(table, relation, history);
+	if (table->visibility == GL_VISIBILITY_PUBLIC)
+		gl_history_publish(table);
 	return history;
 }
 
@@ -217,10 +188,12 @@ gl_history_align(const GlLedgerTable *table, Oid relation, GlHistoryTable *histo
 {
 	Oid			row_type = get_rel_type_id(relation);
 	bool		columns = gl_history_align_columns(table, relation, history, true);
-	char	   *policies;
+	List	   *policies;
+	ListCell   *cell;
 	char	   *overloads;
 	char	   *definition;
 
+	gl_history_grant_owner(relation, history);
 	if (columns)
 	{
 		/* what depends on a column stands in the way of a change of its type */
@@ -228,9 +201,11 @@ gl_history_align(const GlLedgerTable *table, Oid relation, GlHistoryTable *histo
 		gl_policy_drop(history);
 		(void) gl_history_align_columns(table, relation, history, false);
 	}
-	policies = gl_policy_definition(table, relation, history);
-	overloads = gl_as_of_definition(table, relation, history, *policies != '\0');
-	definition = psprintf("%s\n%s", overloads, policies);
+	policies = gl_policy_commands(table, relation, history);
+	overloads = gl_as_of_definition(table, relation, history, policies != NIL);
+	definition = overloads;
+	foreach(cell, policies)
+		definition = psprintf("%s\n%s", definition, (const char *) lfirst(cell));
 	if (!columns && history->definition != NULL && strcmp(history->definition, definition) == 0 &&
 		gl_as_of_exists(row_type))
 		return;

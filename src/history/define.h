@@ -50,10 +50,26 @@ extern char *gl_as_of_targets(const GlLedgerTable *table, Oid relation, const Gl
 /* --- policy.c --- */
 
 /* The commands that give the history the row security of the table; empty if the table has none. */
-extern char *gl_policy_definition(const GlLedgerTable *table, Oid relation, const GlHistoryTable *history);
+extern List *gl_policy_commands(const GlLedgerTable *table, Oid relation, const GlHistoryTable *history);
 /* Take off what there is; then run the commands. A policy that cannot be copied hides the history, with a warning. */
 extern void gl_policy_drop(const GlHistoryTable *history);
-extern void gl_policy_apply(const GlHistoryTable *history, const char *definition);
+extern void gl_policy_apply(const GlHistoryTable *history, List *commands);
+
+/* --- rights.c --- */
+
+/* The owner of the log, and so of histories. */
+extern Oid	gl_history_owner(void);
+/* Make the relation ours alone. */
+extern void gl_history_take(const char *quoted);
+/* The owner of the table, and no former one, may read its history and grant that. */
+extern void gl_history_grant_owner(Oid relation, const GlHistoryTable *history);
+/* GlVisibilityHook: what govledger_public may read of the history, if the table has one. */
+extern void gl_history_publish(const GlLedgerTable *table);
+
+/* --- value.c --- */
+
+/* The ledger table of a history; InvalidOid if it is no longer protected, or this is no history. */
+extern Oid	gl_history_root(Oid history);
 
 /*
  * Run one command that would evaluate expressions or fire triggers, with the rights of a superuser: error if somebody, as a member of the

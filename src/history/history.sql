@@ -92,6 +92,25 @@ CREATE FUNCTION govledger.history_is_latest(history oid, version tid, tree_size 
 COMMENT ON FUNCTION govledger.history_is_latest(oid, tid, bigint) IS
 	'was this version of a row the one that stood after so many leaves? Looks at all versions, whatever row security shows the caller';
 
+CREATE FUNCTION govledger.history_unrestricted(history regclass) RETURNS boolean
+	LANGUAGE C STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp COST 10
+	AS 'MODULE_PATHNAME', 'gl_history_unrestricted';
+COMMENT ON FUNCTION govledger.history_unrestricted(regclass) IS
+	'does the row security of the ledger table not concern the current user? Then that of its history does not';
+
+CREATE FUNCTION govledger.history_value(value "any", history regclass, example anyelement) RETURNS anyelement
+	LANGUAGE C STABLE PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'gl_history_value';
+COMMENT ON FUNCTION govledger.history_value("any", regclass, anyelement) IS
+	'a value of a history (its text, or the base value of a domain) as the type of the example; for a superuser, code of the type runs as the owner of the table';
+
+-- The example is an array, because the check of a domain is asked about a plain NULL too.
+CREATE FUNCTION govledger.history_domain_value(value "any", history regclass, example anyarray) RETURNS anyelement
+	LANGUAGE C STABLE PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'gl_history_value';
+COMMENT ON FUNCTION govledger.history_domain_value("any", regclass, anyarray) IS
+	'the same for a domain; the example is an array of it';
+
 CREATE FUNCTION govledger.wait_history(timeout interval DEFAULT NULL) RETURNS boolean
 	LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -108,10 +127,14 @@ COMMENT ON FUNCTION govledger.rebuild(regclass) IS
 
 REVOKE ALL ON FUNCTION govledger.as_of(anyelement, timestamptz), govledger.as_of(anyelement, bigint),
 	govledger.history_limit(integer, timestamptz), govledger.history_limit(integer, bigint),
-	govledger.history_is_latest(oid, tid, bigint), govledger.wait_history(interval), govledger.rebuild(regclass) FROM PUBLIC;
+	govledger.history_is_latest(oid, tid, bigint), govledger.history_unrestricted(regclass),
+	govledger.history_value("any", regclass, anyelement), govledger.history_domain_value("any", regclass, anyarray),
+	govledger.wait_history(interval), govledger.rebuild(regclass) FROM PUBLIC;
 -- as_of reads with the caller's rights on the history; the others tell nothing but how far it reaches.
 GRANT EXECUTE ON FUNCTION govledger.as_of(anyelement, timestamptz), govledger.as_of(anyelement, bigint),
 	govledger.history_limit(integer, timestamptz), govledger.history_limit(integer, bigint),
-	govledger.history_is_latest(oid, tid, bigint), govledger.wait_history(interval) TO PUBLIC;
+	govledger.history_is_latest(oid, tid, bigint), govledger.history_unrestricted(regclass),
+	govledger.history_value("any", regclass, anyelement), govledger.history_domain_value("any", regclass, anyarray),
+	govledger.wait_history(interval) TO PUBLIC;
 -- The owner of the table, or govledger_admin.
 GRANT EXECUTE ON FUNCTION govledger.rebuild(regclass) TO PUBLIC;

@@ -11,5 +11,6 @@ void
 gl_history_init(void)
 {
 	gl_schema_hook = gl_history_follow;
+	gl_visibility_hook = gl_history_publish;
 	gl_follower = &gl_history_follower;
 }

@@ -4,7 +4,8 @@
  *
  * A policy speaks of the columns of the table, so it is asked about the row as the table would have it: its expression stands in a
  * sub-select over the columns of the history, cast to the types of the table. Truncates and removals carry no data and are shown
- * to everybody who may read the history, for as_of would else bring back what is gone.
+ * to everybody who may read the history, for as_of would else bring back what is gone; and everything to those whom the row security of the
+ * table does not concern, its owner first of all.
  */
 #include "history/define.h"
 
@@ -23,8 +24,6 @@
 #include "core/catalog.h"
 
 #define MARKS "ledger_operation IN ('truncate', 'removed')"
-/* between the commands of a definition; no SQL has it */
-#define SEPARATOR "\001"
 /* in the place of a command: the policy of this name cannot be copied */
 #define NOT_COPIED "-- "
 
@@ -78,10 +77,19 @@ can_be_copied(char *expression)
 	return !look.foreign;
 }
 
-/* The policies of the table for reading: name, kind, roles, expression. Not read-only: the command in hand may have changed them. */
-static void
-append_policies(StringInfo commands, const GlLedgerTable *table, Oid relation, const GlHistoryTable *history)
+/* What every policy lets through. */
+static char *
+shown(const GlHistoryTable *history)
 {
+	return psprintf(MARKS " OR (SELECT govledger.history_unrestricted(%s::pg_catalog.regclass))",
+					quote_literal_cstr(gl_history_quoted(history->history)));
+}
+
+/* The policies of the table for reading: name, kind, roles, expression. Not read-only: the command in hand may have changed them. */
+static List *
+copied_policies(const GlLedgerTable *table, Oid relation, const GlHistoryTable *history)
+{
+	MemoryContext caller = CurrentMemoryContext;
 	char	   *query = psprintf("SELECT pg_catalog.quote_ident(p.polname), CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,"
 								 " COALESCE((SELECT pg_catalog.string_agg(pg_catalog.quote_ident(r.rolname), ', ' ORDER BY r.rolname)"
 								 " FROM pg_catalog.pg_roles r WHERE r.oid = ANY (p.polroles)), 'PUBLIC'),"
@@ -91,6 +99,8 @@ append_policies(StringInfo commands, const GlLedgerTable *table, Oid relation, c
 	char	   *quoted = gl_history_quoted(history->history);
 	char	   *targets = gl_as_of_targets(table, relation, history, quote_identifier(get_rel_name(history->history)));
 	const char *name = quote_identifier(get_rel_name(relation));
+	char	   *always = shown(history);
+	List	   *commands = NIL;
 	uint64		i;
 
 	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(query, false, 0) != SPI_OK_SELECT)
@@ -99,34 +109,33 @@ append_policies(StringInfo commands, const GlLedgerTable *table, Oid relation, c
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
 		TupleDesc	descriptor = SPI_tuptable->tupdesc;
+		MemoryContext spi = MemoryContextSwitchTo(caller);
+		char	   *command;
 
 		if (!can_be_copied(SPI_getvalue(row, descriptor, 5)))
-		{
-			appendStringInfo(commands, SEPARATOR NOT_COPIED "%s", SPI_getvalue(row, descriptor, 1));
-			continue;
-		}
-		appendStringInfo(commands, SEPARATOR "CREATE POLICY %s ON %s AS %s FOR SELECT TO %s USING (" MARKS
-						 " OR (SELECT (%s) FROM (SELECT %s) AS %s))",
-						 SPI_getvalue(row, descriptor, 1), quoted, SPI_getvalue(row, descriptor, 2),
-						 SPI_getvalue(row, descriptor, 3), SPI_getvalue(row, descriptor, 4), targets, name);
+			command = psprintf(NOT_COPIED "%s", SPI_getvalue(row, descriptor, 1));
+		else
+			command = psprintf("CREATE POLICY %s ON %s AS %s FOR SELECT TO %s USING (%s OR (SELECT (%s) FROM (SELECT %s) AS %s))",
+							   SPI_getvalue(row, descriptor, 1), quoted, SPI_getvalue(row, descriptor, 2),
+							   SPI_getvalue(row, descriptor, 3), always, SPI_getvalue(row, descriptor, 4), targets, name);
+		commands = lappend(commands, command);
+		MemoryContextSwitchTo(spi);
 	}
 	SPI_finish();
+	return commands;
 }
 
-char *
-gl_policy_definition(const GlLedgerTable *table, Oid relation, const GlHistoryTable *history)
+List *
+gl_policy_commands(const GlLedgerTable *table, Oid relation, const GlHistoryTable *history)
 {
 	char	   *quoted = gl_history_quoted(history->history);
-	StringInfoData commands;
+	List	   *commands;
 
-	initStringInfo(&commands);
 	if (!has_row_security(relation))
-		return commands.data;
-	/* FORCE: members of the role that owns histories are users too */
-	appendStringInfo(&commands, "ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY" SEPARATOR
-					 "CREATE POLICY \"!govledger\" ON %s FOR SELECT USING (" MARKS ")", quoted, quoted);
-	append_policies(&commands, table, relation, history);
-	return commands.data;
+		return NIL;
+	commands = list_make2(psprintf("ALTER TABLE %s ENABLE ROW LEVEL SECURITY", quoted),
+						  psprintf("CREATE POLICY \"!govledger\" ON %s FOR SELECT USING (%s)", quoted, shown(history)));
+	return list_concat(commands, copied_policies(table, relation, history));
 }
 
 void
@@ -141,7 +150,7 @@ gl_policy_drop(const GlHistoryTable *history)
 
 	initStringInfo(&commands);
 	if (has_row_security(history->history))
-		appendStringInfo(&commands, "ALTER TABLE %s DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY;", quoted);
+		appendStringInfo(&commands, "ALTER TABLE %s DISABLE ROW LEVEL SECURITY;", quoted);
 	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute(query, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the policies of a history");
 	for (i = 0; i < SPI_processed; i++)
@@ -209,17 +218,15 @@ try_command(const GlHistoryTable *history, const char *command)
 }
 
 void
-gl_policy_apply(const GlHistoryTable *history, const char *definition)
+gl_policy_apply(const GlHistoryTable *history, List *commands)
 {
-	char	   *commands = pstrdup(definition);
-	char	   *command;
-	char	   *rest = NULL;
 	bool		all = true;
+	ListCell   *cell;
 
-	for (command = strtok_r(commands, SEPARATOR, &rest); command != NULL; command = strtok_r(NULL, SEPARATOR, &rest))
-		all &= try_command(history, command);
+	foreach(cell, commands)
+		all &= try_command(history, lfirst(cell));
 	/* what cannot be copied might have hidden rows */
 	if (!all)
-		gl_schema_run(psprintf("CREATE POLICY \"!govledger_hidden\" ON %s AS RESTRICTIVE FOR SELECT USING (" MARKS ")",
-							   gl_history_quoted(history->history)));
+		gl_schema_run(psprintf("CREATE POLICY \"!govledger_hidden\" ON %s AS RESTRICTIVE FOR SELECT USING (%s)",
+							   gl_history_quoted(history->history), shown(history)));
 }

@@ -22,6 +22,7 @@
 #include "core/catalog.h"
 #include "core/clock.h"
 #include "core/owner.h"
+#include "history/define.h"
 #include "history/writer.h"
 #include "ledger/table.h"
 #include "seal/rows.h"
@@ -145,12 +146,6 @@ gl_project_retry(void)
 }
 
 /* --- what is to be done --- */
-
-Oid
-gl_history_owner(void)
-{
-	return get_role_oid("govledger_admin", false);
-}
 
 bool
 gl_project_behind(void)

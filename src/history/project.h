@@ -26,9 +26,6 @@ extern int64 gl_project_next_try(void);
 /* Try at once what has failed. */
 extern void gl_project_retry(void);
 
-/* The role that owns histories. */
-extern Oid	gl_history_owner(void);
-
 /* Is any history behind the newest seal? Between SPI_connect and SPI_finish, under the active snapshot. */
 extern bool gl_project_behind(void);
 

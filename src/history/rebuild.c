@@ -174,7 +174,7 @@ find_table(Oid relid)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("\"%s\" is not a ledger table", get_rel_name(relid) != NULL ? get_rel_name(relid) : "?"),
 				 errhint("See govledger.ledger_relation for those that are.")));
-	if (!gl_owns_relation(relid) && !has_privs_of_role(GetUserId(), gl_history_owner()))
+	if (!gl_owns_relation(relid) && !has_privs_of_role(GetUserId(), get_role_oid("govledger_admin", false)))
 		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)), get_rel_name(relid));
 	table = gl_ledger_table_load(table_id);
 	if (!table->history)

@@ -19,21 +19,19 @@ struct GlAccess
 	const char *withheld;
 };
 
-/* By name: after a restore, numbers of columns may be others until the log is adopted. */
-static bool
-gl_may_select(Oid relation, const GlLedgerColumn *column, bool whole)
-{
-	AttrNumber	number = get_attnum(relation, column->name);
-
-	return number != InvalidAttrNumber &&
-		(whole || pg_attribute_aclcheck(relation, number, GetUserId(), ACL_SELECT) == ACLCHECK_OK);
-}
-
 static bool
 gl_rows_are_open(Oid relation)
 {
 	return get_rel_name(relation) != NULL && gl_may_use_schema(get_rel_namespace(relation), GetUserId()) &&
 		check_enable_rls(relation, GetUserId(), true) != RLS_ENABLED;
+}
+
+static bool
+gl_may_select(Oid relation, AttrNumber number)
+{
+	return number != InvalidAttrNumber &&
+		(pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
+		 pg_attribute_aclcheck(relation, number, GetUserId(), ACL_SELECT) == ACLCHECK_OK);
 }
 
 GlAccess *
@@ -44,7 +42,6 @@ gl_access_open(const GlLedgerTable *table)
 	Oid			relation = root != NULL ? root->relation : InvalidOid;
 	bool		present = OidIsValid(relation) && get_rel_name(relation) != NULL;
 	bool		open = present && gl_rows_are_open(relation);
-	bool		whole = open && pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 	ListCell   *cell;
 
 	access->withheld = psprintf("(not readable by %s)", GetUserNameFromId(GetUserId(), true));
@@ -57,7 +54,8 @@ gl_access_open(const GlLedgerTable *table)
 
 		if (column->dropped)
 			continue;
-		if (open && gl_may_select(relation, column, whole))
+		/* by name: after a restore, numbers of columns may be others until the log is adopted */
+		if (open && gl_may_select(relation, get_attnum(relation, column->name)))
 			access->columns = lappend_int(access->columns, column->column_id);
 		else
 			access->limited = true;

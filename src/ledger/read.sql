@@ -23,6 +23,7 @@ GRANT EXECUTE ON FUNCTION govledger.entry_records(xid8, integer) TO govledger_au
  * rows of every ledger table, whatever their grants and policies say. verify() and entry_records() read them for the
  * caller; a copy of the log is taken by a role with pg_read_all_data.
  */
+REVOKE ALL ON govledger.context, govledger.entry, govledger.record_chunk, govledger.personal FROM PUBLIC;
 GRANT SELECT ON govledger.ledger, govledger.former_log, govledger.ledger_table, govledger.ledger_relation, govledger.ledger_column,
 	govledger.leaf, govledger.seal, govledger.tile, govledger.checkpoint, govledger.signing_key
 	TO govledger_auditor, govledger_admin;

@@ -46,6 +46,18 @@ COMMENT ON FUNCTION govledger.start_successor(text, text, text) IS
 REVOKE ALL ON FUNCTION govledger.start_successor(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION govledger.start_successor(text, text, text) TO govledger_admin;
 
+-- DDL: values that a command changes are recorded; what would blind the ledger is refused
+CREATE FUNCTION govledger.on_ddl_command_start() RETURNS event_trigger
+	LANGUAGE C AS 'MODULE_PATHNAME', 'gl_on_ddl_command_start';
+COMMENT ON FUNCTION govledger.on_ddl_command_start() IS
+	'event trigger: keeps the rows of ledger tables whose values a command may change, refuses to drop the extension with its log';
+REVOKE ALL ON FUNCTION govledger.on_ddl_command_start() FROM PUBLIC;
+COMMENT ON FUNCTION govledger.on_ddl_command_end() IS
+	'event trigger: records schema changes of ledger tables and the values they changed, refuses what would blind them';
+COMMENT ON FUNCTION govledger.on_table_rewrite() IS 'event trigger: refuses to rewrite ledger tables unseen';
+CREATE EVENT TRIGGER govledger_ddl_command_start ON ddl_command_start EXECUTE FUNCTION govledger.on_ddl_command_start();
+ALTER EVENT TRIGGER govledger_ddl_command_start ENABLE ALWAYS;
+
 -- histories
 DROP FUNCTION govledger.protect(regclass, boolean, text, name[], name[], boolean);
 CREATE FUNCTION govledger.protect(
@@ -154,6 +166,25 @@ CREATE FUNCTION govledger.history_is_latest(history oid, version tid, tree_size 
 COMMENT ON FUNCTION govledger.history_is_latest(oid, tid, bigint) IS
 	'was this version of a row the one that stood after so many leaves? Looks at all versions, whatever row security shows the caller';
 
+CREATE FUNCTION govledger.history_unrestricted(history regclass) RETURNS boolean
+	LANGUAGE C STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp COST 10
+	AS 'MODULE_PATHNAME', 'gl_history_unrestricted';
+COMMENT ON FUNCTION govledger.history_unrestricted(regclass) IS
+	'does the row security of the ledger table not concern the current user? Then that of its history does not';
+
+CREATE FUNCTION govledger.history_value(value "any", history regclass, example anyelement) RETURNS anyelement
+	LANGUAGE C STABLE PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'gl_history_value';
+COMMENT ON FUNCTION govledger.history_value("any", regclass, anyelement) IS
+	'a value of a history (its text, or the base value of a domain) as the type of the example; for a superuser, code of the type runs as the owner of the table';
+
+-- The example is an array, because the check of a domain is asked about a plain NULL too.
+CREATE FUNCTION govledger.history_domain_value(value "any", history regclass, example anyarray) RETURNS anyelement
+	LANGUAGE C STABLE PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'gl_history_value';
+COMMENT ON FUNCTION govledger.history_domain_value("any", regclass, anyarray) IS
+	'the same for a domain; the example is an array of it';
+
 CREATE FUNCTION govledger.wait_history(timeout interval DEFAULT NULL) RETURNS boolean
 	LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -170,10 +201,74 @@ COMMENT ON FUNCTION govledger.rebuild(regclass) IS
 
 REVOKE ALL ON FUNCTION govledger.as_of(anyelement, timestamptz), govledger.as_of(anyelement, bigint),
 	govledger.history_limit(integer, timestamptz), govledger.history_limit(integer, bigint),
-	govledger.history_is_latest(oid, tid, bigint), govledger.wait_history(interval), govledger.rebuild(regclass) FROM PUBLIC;
+	govledger.history_is_latest(oid, tid, bigint), govledger.history_unrestricted(regclass),
+	govledger.history_value("any", regclass, anyelement), govledger.history_domain_value("any", regclass, anyarray),
+	govledger.wait_history(interval), govledger.rebuild(regclass) FROM PUBLIC;
 -- as_of reads with the caller's rights on the history; the others tell nothing but how far it reaches.
 GRANT EXECUTE ON FUNCTION govledger.as_of(anyelement, timestamptz), govledger.as_of(anyelement, bigint),
 	govledger.history_limit(integer, timestamptz), govledger.history_limit(integer, bigint),
-	govledger.history_is_latest(oid, tid, bigint), govledger.wait_history(interval) TO PUBLIC;
+	govledger.history_is_latest(oid, tid, bigint), govledger.history_unrestricted(regclass),
+	govledger.history_value("any", regclass, anyelement), govledger.history_domain_value("any", regclass, anyarray),
+	govledger.wait_history(interval) TO PUBLIC;
 -- The owner of the table, or govledger_admin.
 GRANT EXECUTE ON FUNCTION govledger.rebuild(regclass) TO PUBLIC;
+
+-- contents of the log are granted to nobody; what functions print of them depends on the caller
+REVOKE SELECT ON govledger.context, govledger.entry, govledger.record_chunk, govledger.personal
+	FROM govledger_auditor, govledger_admin;
+GRANT SELECT (transaction_id, "position", entry_time, records, context_id, generation, record_root, context_commitment,
+	actor_signature) ON govledger.entry
+	TO govledger_auditor, govledger_admin;
+COMMENT ON FUNCTION govledger.entry_records(xid8, integer) IS
+	'the records of one entry: what was changed, the row as it was then (image), and the old values of changed columns (changes), as far as the caller may read these columns';
+
+-- visibility: tables that were public before get their grants with set_visibility(table, 'public', reason)
+CREATE FUNCTION govledger.set_visibility(target regclass, visibility text, reason text) RETURNS void
+	LANGUAGE C VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gl_set_visibility';
+COMMENT ON FUNCTION govledger.set_visibility(regclass, text, text) IS
+	'changes who may read a ledger table (private, peers, public), with a record of it; public grants its columns, except personal ones, to govledger_public';
+
+REVOKE ALL ON FUNCTION govledger.set_visibility(regclass, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION govledger.set_visibility(regclass, text, text) TO govledger_admin;
+GRANT EXECUTE ON FUNCTION govledger.capture_row() TO PUBLIC;
+
+CREATE VIEW govledger.published_checkpoint AS
+SELECT split_part(note, E'\n', 1) AS origin,
+	   tree_size,
+	   decode(split_part(note, E'\n', 3), 'base64') AS root,
+	   signed_at,
+	   note
+  FROM govledger.checkpoint;
+COMMENT ON VIEW govledger.published_checkpoint IS 'every signed checkpoint; origin and root are those of the note';
+COMMENT ON COLUMN govledger.published_checkpoint.note IS 'the C2SP signed note: what a reader checks with a verifier key and keeps';
+
+CREATE VIEW govledger.published_key AS
+SELECT key_id, verifier_key, registered_at, replaced_at FROM govledger.signing_key;
+COMMENT ON VIEW govledger.published_key IS 'the keys that sign or signed checkpoints';
+COMMENT ON COLUMN govledger.published_key.verifier_key IS 'the public key, as C2SP tools take it';
+
+GRANT SELECT ON govledger.published_checkpoint, govledger.published_key
+	TO govledger_public, govledger_peer, govledger_auditor, govledger_admin;
+
+-- A barrier: a reader's function in WHERE must not see the tables that are not public.
+CREATE VIEW govledger.published_table WITH (security_barrier) AS
+SELECT t.table_id,
+	   r.schema_name,
+	   r.relation_name AS table_name,
+	   n.nspname AS history_schema,
+	   c.relname AS history_name,
+	   t.append_only,
+	   t.protected_at,
+	   (SELECT jsonb_agg(jsonb_build_object('name', l.column_name, 'type', l.type_name, 'personal', l.personal,
+											'key', l.key_ordinal) ORDER BY l.column_id)
+		  FROM govledger.ledger_column l WHERE l.table_id = t.table_id AND NOT l.dropped) AS columns
+  FROM govledger.ledger_table t
+  JOIN govledger.ledger_relation r ON r.table_id = t.table_id AND r.relation_id = 0
+  LEFT JOIN (govledger.history_table h JOIN pg_class c ON c.oid = h.history JOIN pg_namespace n ON n.oid = c.relnamespace)
+	ON h.table_id = t.table_id
+ WHERE t.visibility = 'public' AND t.unprotected_at IS NULL;
+COMMENT ON VIEW govledger.published_table IS 'the ledger tables that are public; their columns can be read, except personal ones';
+COMMENT ON COLUMN govledger.published_table.columns IS 'array of {"name", "type", "personal", "key": place in the key or null}';
+
+GRANT SELECT ON govledger.published_table TO govledger_public, govledger_peer, govledger_auditor, govledger_admin;

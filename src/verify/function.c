@@ -43,7 +43,7 @@ static const GlExpectedFunction expected_functions[] = {
 	{"protect", "gl_protect", true, false},
 	{"unprotect", "gl_unprotect", true, false},
 	{"record_schema", "gl_record_schema", true, false},
-	{"on_ddl_command_start", "gl_on_ddl_command_start", true, false},
+	{"on_ddl_command_start", "gl_on_ddl_command_start", false, false},
 	{"on_ddl_command_end", "gl_on_ddl_command_end", true, false},
 	{"on_sql_drop", "gl_on_sql_drop", true, false},
 	{"on_table_rewrite", "gl_on_table_rewrite", true, false},

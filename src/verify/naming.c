@@ -207,6 +207,8 @@ collect_record(void *arg, const GlLogEntry *entry, uint64 number, GlBytes bytes)
 		(record.kind == GL_RECORD_SCHEMA && record.body.length > 0 &&
 		 record.body.data[0] == GL_SCHEMA_RELATION_REMOVED))
 		add_reset(naming, &state);
+	if (record.kind == GL_RECORD_SCHEMA)
+		gl_column_types_schema(naming->types, entry->order, record.body);
 	if (record.kind == GL_RECORD_TRUNCATE || record.kind == GL_RECORD_SCHEMA ||
 		!gl_rows_of(naming->verify, naming->table, entry, number, &record, false, &rows))
 		return;
@@ -296,20 +298,20 @@ show_row(const GlNaming *naming, GlBytes row)
 
 /* Compare one column of two rows; true if it differs. */
 static bool
-report_column(GlNaming *naming, const GlLedgerColumn *column, GlBytes logged, GlBytes found, int64 leaf,
+report_column(GlNaming *naming, const GlLedgerColumn *column, const GlState *logged, const GlState *found, int64 leaf,
 			  const char *detail)
 {
 	uint64		id = (uint64) column->column_id;
 	GlCursor	a;
 	GlCursor	b;
-	bool		has_a = gl_row_value(logged, id, &a);
-	bool		has_b = gl_row_value(found, id, &b);
+	bool		has_a = gl_row_value(logged->row, id, &a);
+	bool		has_b = gl_row_value(found->row, id, &b);
 
 	if ((has_a && a.is_personal) || (has_b && b.is_personal))
 		return false;			/* erased */
-	if (has_a == has_b && (!has_a || gl_value_same(naming->types, id, a.value, b.value)))
+	if (has_a == has_b && (!has_a || gl_value_same(naming->types, id, logged->order, a.value, b.value)))
 		return false;
-	report_row(naming, found, leaf, detail, column->name, show_value(naming, column, has_a, &a),
+	report_row(naming, found->row, leaf, detail, column->name, show_value(naming, column, has_a, &a),
 			   show_value(naming, column, has_b, &b));
 	return true;
 }
@@ -325,7 +327,7 @@ report_difference(GlNaming *naming, const GlState *logged, const GlState *found,
 	{
 		const GlLedgerColumn *column = lfirst(cell);
 
-		if (!column->dropped && report_column(naming, column, logged->row, found->row, leaf, detail))
+		if (!column->dropped && report_column(naming, column, logged, found, leaf, detail))
 			differs = true;
 	}
 	if (logged->relation != found->relation)

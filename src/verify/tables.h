@@ -140,8 +140,10 @@ extern void gl_naming_check(GlVerify *verify, GlTable *table, GlNamingResult *re
 typedef struct GlColumnTypes GlColumnTypes;
 
 extern GlColumnTypes *gl_column_types_open(const GlTable *table, TupleDesc descriptor, Oid owner);
-/* Do two printed values mean the same? */
-extern bool gl_value_same(GlColumnTypes *types, uint64 column_id, GlBytes a, GlBytes b);
+/* A schema record of the table, in the order of the log: which entry gave a column another type. */
+extern void gl_column_types_schema(GlColumnTypes *types, uint64 order, GlBytes body);
+/* Do two printed values mean the same? The older one is of the entry with this order. */
+extern bool gl_value_same(GlColumnTypes *types, uint64 column_id, uint64 order, GlBytes a, GlBytes b);
 /* For a reader; only what the caller may read (gl_access_column). */
 extern char *gl_value_shown(const GlColumnTypes *types, uint64 column_id, GlBytes value);
 /* {"column": value} of the key columns of a row that the caller may read; NULL if the table has no key. */

@@ -22,6 +22,8 @@ typedef struct GlColumnType
 	Oid			input;
 	Oid			parameter;
 	Oid			output;
+	GlBytes		logged_type;	/* by the newest schema record; no bytes before the first */
+	uint64		retyped;		/* order of the entry that gave it that type, 0 if it always had it */
 } GlColumnType;
 
 struct GlColumnTypes
@@ -29,6 +31,7 @@ struct GlColumnTypes
 	int			count;
 	GlColumnType *columns;
 	Oid			owner;
+	MemoryContext memory;
 	MemoryContext scratch;
 };
 
@@ -59,6 +62,7 @@ gl_column_types_open(const GlTable *table, TupleDesc descriptor, Oid owner)
 
 	types->columns = palloc0(sizeof(GlColumnType) * (list_length(table->ledger->columns) + 1));
 	types->owner = owner;
+	types->memory = CurrentMemoryContext;
 	types->scratch = AllocSetContextCreate(CurrentMemoryContext, "govledger values", ALLOCSET_DEFAULT_SIZES);
 	foreach(cell, table->ledger->columns)
 	{
@@ -73,7 +77,7 @@ gl_column_types_open(const GlTable *table, TupleDesc descriptor, Oid owner)
 	return types;
 }
 
-static const GlColumnType *
+static GlColumnType *
 find_type(const GlColumnTypes *types, uint64 column_id)
 {
 	int			i;
@@ -82,6 +86,30 @@ find_type(const GlColumnTypes *types, uint64 column_id)
 		if (types->columns[i].column_id == column_id)
 			return &types->columns[i];
 	return NULL;
+}
+
+void
+gl_column_types_schema(GlColumnTypes *types, uint64 order, GlBytes body)
+{
+	MemoryContext old = MemoryContextSwitchTo(types->memory);
+	GlReader	reader;
+	GlSchemaHead head;
+	GlSchemaColumn logged;
+	uint64		left;
+
+	gl_reader_init(&reader, body.data, body.length);
+	left = gl_schema_read_head(&reader, &head) ? gl_read_varint(&reader) : 0;
+	for (; left > 0 && gl_schema_read_column(&reader, &logged); left--)
+	{
+		GlColumnType *column = find_type(types, logged.column_id);
+
+		if (column == NULL || gl_bytes_equal(column->logged_type, logged.type))
+			continue;
+		if (column->logged_type.length > 0)
+			column->retyped = order;
+		column->logged_type = gl_bytes_copy(logged.type);
+	}
+	MemoryContextSwitchTo(old);
 }
 
 /* What the type prints today for what it printed then. */
@@ -118,7 +146,7 @@ is_cancel(const ErrorData *error)
 
 /* A tampered text may be no value of the type at all: then the two differ, and the error ends here. */
 bool
-gl_value_same(GlColumnTypes *types, uint64 column_id, GlBytes a, GlBytes b)
+gl_value_same(GlColumnTypes *types, uint64 column_id, uint64 order, GlBytes a, GlBytes b)
 {
 	const GlColumnType *column = find_type(types, column_id);
 	MemoryContext caller = CurrentMemoryContext;
@@ -128,6 +156,9 @@ gl_value_same(GlColumnTypes *types, uint64 column_id, GlBytes a, GlBytes b)
 
 	if (gl_bytes_equal(a, b))
 		return true;
+	/* not printed by the type of now, and the command that gave it that type recorded every text it changed */
+	if (column != NULL && order < column->retyped)
+		return false;
 	if (column == NULL || !OidIsValid(column->type) || getBaseType(column->type) == BYTEAOID)
 		return false;
 	BeginInternalSubTransaction(NULL);

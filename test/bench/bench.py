@@ -6,134 +6,63 @@ Environment: BENCH_MODE=full|quick, BENCH_ROUNDS, BENCH_SECONDS, BENCH_LOADS and
 """
 import datetime
 import os
-import platform
 import re
 import statistics
 import subprocess
 import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-DATABASE = "bench_%s"
-QUICK = os.environ.get("BENCH_MODE", "full") == "quick"
+import stages
+from server import (DATABASE, HERE, QUICK, SETTINGS, beside_data, create_ledger, machine, number, processor_seconds, psql, restart_cluster, run, serve,
+                    wait_for, warm_up)
+
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", 1 if QUICK else 3))
 SECONDS = float(os.environ.get("BENCH_SECONDS", 3 if QUICK else 10))
 SCALE = 5 if QUICK else 20
 COPY_ROWS = 200000 if QUICK else 1000000
 INSERT_ROWS = 30000 if QUICK else 150000
 UPDATE_ROWS = 20000 if QUICK else 100000
-VARIANTS = os.environ.get("BENCH_VARIANTS", "govledger pgaudit jsonb").split()
-LOADS = os.environ.get("BENCH_LOADS", "tpcb insert copy update waits verify storage").split()
-TITLES = {"plain": "plain", "govledger": "govledger", "pgaudit": "pgAudit", "jsonb": "JSONB trigger"}
+VARIANTS = os.environ.get("BENCH_VARIANTS", "govledger history pgaudit jsonb").split()
+LOADS = os.environ.get("BENCH_LOADS", "tpcb insert copy update waits verify storage stages").split()
+TITLES = {"plain": "plain", "govledger": "govledger", "history": "govledger with history", "pgaudit": "pgAudit", "jsonb": "JSONB trigger"}
+LEDGERS = [v for v in ("govledger", "history") if v in VARIANTS]
 
-# All databases should fit, or each run would begin by reading its own back in.
-MEMORY_MB = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
-
-SETTINGS = [
-    "shared_buffers = %dMB" % min(4096, MEMORY_MB // 3),
-    "max_wal_size = 16GB",
-    "min_wal_size = 4GB",           # segments are recycled, as on a server that has run for a while
-    "checkpoint_timeout = 1h",      # each measurement begins after a checkpoint, none falls into one
-    "autovacuum = off",             # tables are vacuumed between measurements
-    "jit = off",
-    "max_connections = 50",
-    "fsync = on",
-    "full_page_writes = on",
-    "wal_compression = off",
-]
-
-
-# ---------------------------------------------------------------- the server
-
-def run(*command, env=None, **more):
-    """Output of a command; ends the benchmark where it fails."""
-    r = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ, **(env or {})), **more)
-    if r.returncode != 0:
-        sys.exit("bench: %s failed\n%s%s" % (" ".join(command), r.stdout[-4000:], r.stderr[-4000:]))
-    return r.stdout
-
-
-def psql(variant, *statements, file=None, variables=None, timing=False):
-    """Unaligned output of the statements; with timing the milliseconds each took, as psql sees them."""
-    command = ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", DATABASE % variant if variant else "postgres"]
-    for name, value in (variables or {}).items():
-        command += ["-v", "%s=%s" % (name, value)]
-    if timing:
-        command += ["-c", r"\timing on"]
-    for s in statements:
-        command += ["-c", s]
-    if file:
-        command += ["-f", os.path.join(HERE, file)]
-    out = run(*command)
-    if timing:
-        return [float(ms) for ms in re.findall(r"^Time: ([0-9.]+) ms", out, re.M)]
-    return out.rstrip("\n")
-
-
-def number(variant, query):
-    return float(psql(variant, query) or 0)
-
-
-def restart_cluster():
-    data = os.environ["PGDATA"]
-    libraries = [v for v in ("govledger", "pgaudit") if v in VARIANTS]
-    with open(os.path.join(data, "postgresql.conf"), "a") as f:
-        f.write("\n".join(SETTINGS) + "\nshared_preload_libraries = '%s'\n" % ",".join(libraries))
-    run("pg_ctl", "-D", data, "-s", "-w", "-l", os.path.join(os.path.dirname(data), "log"), "restart")
-
+# ---------------------------------------------------------------- the databases
 
 def create_databases():
     run("createdb", DATABASE % "plain")
     run("pgbench", "-i", "-q", "-n", "-s", str(SCALE), DATABASE % "plain")
     psql("plain", file="setup.sql")
     for v in VARIANTS:
-        run("createdb", "-T", DATABASE % "plain", DATABASE % v)
+        if v in LEDGERS:
+            create_ledger(v, history=v == "history")
+        else:
+            run("createdb", "-T", DATABASE % "plain", DATABASE % v)
+    serve(LEDGERS)
     if "pgaudit" in VARIANTS:
         psql("pgaudit", "CREATE EXTENSION pgaudit", "ALTER DATABASE %s SET pgaudit.log = 'write'" % (DATABASE % "pgaudit"))
     if "jsonb" in VARIANTS:
         psql("jsonb", file="jsonb_trigger.sql")
-    if "govledger" in VARIANTS:
-        psql("govledger", file="govledger.sql", variables={"key_file": os.path.join(os.path.dirname(os.environ["PGDATA"]), "bench-key.pem")})
-        settle("govledger")
+    for v in LEDGERS:
+        settle(v)
     for v in ["plain"] + VARIANTS:
         psql(v, "VACUUM ANALYZE")
 
 
-def seal(variant):
+def finish(variant):
     """Let the variant finish what it does behind the client's back."""
-    if variant == "govledger" and psql(variant, "SELECT govledger.wait_sealed('10 min')") != "t":
-        sys.exit("bench: the log is not sealed after ten minutes")
+    if variant in LEDGERS:
+        wait_for(variant, "wait_history" if variant == "history" else "wait_sealed")
 
 
 def settle(variant):
-    seal(variant)
+    finish(variant)
     psql(None, "CHECKPOINT")
-
-
-def processor_seconds():
-    """Processor time of the whole cluster so far, of processes that ended too (once the postmaster has seen that)."""
-    time.sleep(0.3)
-    with open(os.path.join(os.environ["PGDATA"], "postmaster.pid")) as f:
-        postmaster = int(f.readline())
-    ticks = 0
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            with open("/proc/%s/stat" % name) as f:
-                fields = f.read().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(name) == postmaster:
-            ticks += sum(map(int, fields[11:15]))       # its own and that of the children that it has waited for
-        elif int(fields[1]) == postmaster:
-            ticks += sum(map(int, fields[11:13]))
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def copy_file():
     """COPY_ROWS rows of six columns, the same on every machine."""
-    path = os.path.join(os.path.dirname(os.environ["PGDATA"]), "bulk.copy")
+    path = beside_data("bulk.copy")
     psql("plain", """COPY (
         SELECT n, mod(n, 1000), mod(n::bigint * 7919, 100000000) / 100.0, timestamptz '2020-01-01Z' + n * interval '37.123456 s',
                upper(substr(md5(n::text), 1, 10)), 'remark on case ' || md5((n::bigint * 31)::text)
@@ -149,7 +78,7 @@ def measure(variant, work):
     settle(variant)
     before = processor_seconds()
     pieces, seconds = work()
-    seal(variant)
+    finish(variant)
     return pieces / seconds, (processor_seconds() - before) / pieces * 1e6
 
 
@@ -188,7 +117,7 @@ def insert_clients(variant, round_number):
                                             sync="off", seed=round_number))
 
 
-sealing_seconds = {}
+after_copy = {}      # seconds from the commit until wait_sealed, and until wait_history, returned
 
 
 def copy(path):
@@ -196,8 +125,10 @@ def copy(path):
         def work():
             done = statement(variant, COPY_ROWS, "COPY bench.bulk FROM '%s'" % path)
             began = time.time()
-            seal(variant)
-            sealing_seconds.setdefault(variant, []).append(time.time() - began)
+            for what in ("wait_sealed", "wait_history"):
+                if variant == "history" or (variant in LEDGERS and what == "wait_sealed"):
+                    wait_for(variant, what)
+                    after_copy.setdefault((variant, what), []).append(time.time() - began)
             return done
 
         psql(variant, "TRUNCATE bench.bulk")
@@ -429,21 +360,6 @@ def verify_report():
 
 # ---------------------------------------------------------------- report
 
-def machine():
-    model = "unknown processor"
-    memory = "?"
-    try:
-        with open("/proc/cpuinfo") as f:
-            model = re.search(r"^model name\s*:\s*(.*)$", f.read(), re.M)[1]
-        with open("/proc/meminfo") as f:
-            memory = "%.0f GB" % (int(re.search(r"^MemTotal:\s*(\d+)", f.read())[1]) / 1e6)
-    except (OSError, TypeError):
-        pass
-    file_system = run("stat", "-f", "-c", "%T", os.environ["PGDATA"]).strip()
-    return "%s, %d cores, %s memory, data on %s, Linux %s, PostgreSQL %s" % (
-        model, len(os.sched_getaffinity(0)), memory, file_system, platform.release(), psql(None, "SHOW server_version"))
-
-
 def median(values):
     return statistics.median(values) if values else None
 
@@ -480,7 +396,8 @@ def processor_table(results):
 
 def main():
     began = datetime.datetime.now(datetime.timezone.utc)
-    restart_cluster()
+    restart_cluster([v for v in ("govledger", "pgaudit") if v in VARIANTS or (v == "govledger" and LEDGERS)])
+    warm_up()
     create_databases()
     results = measure_loads()
     lines = ["## %s UTC, %s mode" % (began.strftime("%Y-%m-%d %H:%M"), "quick" if QUICK else "full"), "",
@@ -489,8 +406,11 @@ def main():
              "Settings: " + ", ".join(SETTINGS) + ".", ""]
     if results:
         lines += load_table(results) + [""] + processor_table(results)
-    if "govledger" in sealing_seconds:
-        lines += ["", "After the COPY committed, its entry was signed %.1f s later (median)." % median(sealing_seconds["govledger"])]
+    if ("govledger", "wait_sealed") in after_copy:
+        lines += ["", "After the COPY committed, its entry was signed %.1f s later (median)." % median(after_copy["govledger", "wait_sealed"])]
+    if ("history", "wait_history") in after_copy:
+        lines += ["", "With histories, its rows were in them %.1f s after the COPY committed (median): %.1f s per million changes (must: < 2)." % (
+            median(after_copy["history", "wait_history"]), median(after_copy["history", "wait_history"]) * 1e6 / COPY_ROWS)]
     if "govledger" in VARIANTS:
         if "storage" in LOADS:
             path = copy_file()
@@ -503,6 +423,8 @@ def main():
                 lines += wait_report(sync)
         if "verify" in LOADS:
             lines += verify_report()
+    if "stages" in LOADS:
+        lines += stages.report(copy_file(), COPY_ROWS, 150000, 100000, ROUNDS)
     took = datetime.datetime.now(datetime.timezone.utc) - began
     lines += ["", "Took %d min %d s." % divmod(int(took.total_seconds()), 60)]
     report = "\n".join(lines) + "\n"

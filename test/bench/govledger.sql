@@ -1,13 +1,11 @@
--- Every table under the ledger, sealed by the worker. psql variable: key_file
+-- Every table under the ledger. psql variables: name, database, key_file, history
 CREATE EXTENSION govledger;
 SELECT govledger.generate_key(:'key_file');
-ALTER SYSTEM SET govledger.origin = 'bench.example/log';
-SELECT format('ALTER SYSTEM SET govledger.signing_key = %L', 'file:' || :'key_file') \gexec
-SELECT format('ALTER SYSTEM SET govledger.databases = %L', current_database()) \gexec
-SELECT pg_reload_conf();
-SELECT govledger.protect('pgbench_accounts', history => false);
-SELECT govledger.protect('pgbench_branches', history => false);
-SELECT govledger.protect('pgbench_tellers', history => false);
-SELECT govledger.protect('pgbench_history', append_only => true, history => false);
-SELECT govledger.protect('bench.bulk', history => false);
-SELECT govledger.protect('bench.single', history => false);
+SELECT format('ALTER DATABASE %I SET govledger.origin = %L', :'database', 'bench.example/' || :'name') \gexec
+SELECT format('ALTER DATABASE %I SET govledger.signing_key = %L', :'database', 'file:' || :'key_file') \gexec
+SELECT govledger.protect('pgbench_accounts', history => :history);
+SELECT govledger.protect('pgbench_branches', history => :history);
+SELECT govledger.protect('pgbench_tellers', history => :history);
+SELECT govledger.protect('pgbench_history', append_only => true, history => :history);
+SELECT govledger.protect('bench.bulk', history => :history);
+SELECT govledger.protect('bench.single', history => :history);

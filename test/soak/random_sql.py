@@ -189,10 +189,26 @@ class Player:
             "ALTER TABLE person RENAME COLUMN remark TO note", "VACUUM plain", "CLUSTER plain USING plain_pkey", "VACUUM FULL child",
             "SET session_replication_role = replica", "RESET session_replication_role"))
 
+    def change_schema(self):
+        """Commands that change what is stored, or how it prints; each has one that undoes it."""
+        return self.random.choice((
+            "ALTER TABLE plain ADD COLUMN extra integer DEFAULT 7", "ALTER TABLE plain ADD COLUMN extra float8 DEFAULT random()",
+            "ALTER TABLE plain DROP COLUMN extra, ADD COLUMN extra text DEFAULT 'again'", "ALTER TABLE plain DROP COLUMN extra",
+            "ALTER TABLE plain ALTER COLUMN n TYPE numeric(30,3)", "ALTER TABLE plain ALTER COLUMN n TYPE numeric",
+            "ALTER TABLE child ALTER COLUMN id TYPE bigint, ALTER COLUMN v TYPE varchar", "ALTER TABLE child ALTER COLUMN id TYPE integer USING id + 1",
+            "ALTER TABLE parted ADD COLUMN more text DEFAULT 'more'", "ALTER TABLE parted ADD COLUMN more serial",
+            "ALTER TABLE parted DROP COLUMN more", "ALTER TABLE parted ALTER COLUMN w TYPE text", "ALTER TABLE parted ALTER COLUMN w TYPE interval USING w::interval",
+            "ALTER TABLE person ALTER COLUMN birth TYPE text", "ALTER TABLE person ALTER COLUMN birth TYPE date USING birth::date",
+            "ALTER TABLE logged ADD COLUMN n integer GENERATED ALWAYS AS IDENTITY", "ALTER TABLE logged DROP COLUMN n",
+            "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'", "ALTER TYPE mood RENAME VALUE 'blue' TO 'sad'",
+            "ALTER TYPE pair ADD ATTRIBUTE c timestamptz", "ALTER TYPE pair DROP ATTRIBUTE c",
+            "ALTER TABLE parted DETACH PARTITION parted_1 CONCURRENTLY", "ALTER TABLE parted DETACH PARTITION parted_1 FINALIZE",
+            "ALTER TABLE parted ATTACH PARTITION parted_1 FOR VALUES FROM (0) TO (10)"))
+
     def statement(self):
         dice = self.random.random()
         for share, make in ((.25, self.plain), (.1, self.composite), (.2, self.parted), (.15, self.person), (.12, self.other),
-                            (.03, self.loop), (.03, self.heavy), (1, self.control)):
+                            (.03, self.loop), (.03, self.heavy), (.02, self.change_schema), (1, self.control)):
             if dice < share:
                 return make()
             dice -= share

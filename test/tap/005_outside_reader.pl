@@ -32,6 +32,7 @@ for my $round (1 .. 4)
 		BEGIN; INSERT INTO t VALUES (-$round, 'prepared'); PREPARE TRANSACTION 'p';
 		COMMIT PREPARED 'p';
 		ALTER TABLE t ADD COLUMN extra_$round integer;
+		ALTER TABLE person ADD COLUMN extra_$round integer DEFAULT $round, ALTER COLUMN name TYPE text USING upper(name);
 		SELECT govledger.seal();});
 	# enough leaves for a full tile
 	$node->safe_psql('postgres', join ';', map { "INSERT INTO t VALUES (1000000 + $round * 1000 + $_)" } 1 .. 80);

@@ -148,17 +148,19 @@ $whole->stop;
 my $past = recover_to('past', "recovery_target_name = 'here'");
 write_on($past);
 fails_like($past, $seal, qr/refusing to sign: .*\nDETAIL.*\nHINT:.*start_successor/, 'recovery to a time before what was signed');
+$past->append_conf('postgresql.conf', "govledger.databases = ''\n");
+$past->reload;
+$past->poll_query_until('postgres', 'SELECT worker_running FROM govledger.status') or die 'no worker';
 is($past->safe_psql('postgres', q{SELECT govledger.start_successor('a table was dropped by mistake')}), 'example.org/log/2', 'a successor');
 write_on($past);
-like($past->safe_psql('postgres', $seal), qr{\Aexample.org/log/2\n}, 'signs');
+is($past->safe_psql('postgres', q{SELECT govledger.wait_sealed('60 s')}), 't', 'the worker changes to the new log');
+like($past->safe_psql('postgres', 'SELECT note FROM govledger.checkpoint ORDER BY tree_size DESC LIMIT 1'), qr{\Aexample.org/log/2\n}, 'and signs it');
+is($past->safe_psql('postgres', 'SELECT last_error FROM govledger.status'), '', 'no error is left');
 all_hold($past, 'recovered to a time', @notes[ 0 .. $kept - 1 ]);
 is_clean($past, 'recovered to a time');
 log_is_sound($past, 'recovered to a time');
 
 # Databases that are copied, renamed and dropped inside a cluster.
-$past->append_conf('postgresql.conf', "govledger.databases = ''\n");
-$past->reload;
-$past->poll_query_until('postgres', 'SELECT worker_running FROM govledger.status') or die 'no worker';
 $past->safe_psql('template1', 'CREATE DATABASE twin TEMPLATE postgres');
 fails_like($past, q{INSERT INTO t VALUES (9999, 'x')}, qr/is not the one that holds the ledger/, 'a copy by TEMPLATE', database => 'twin');
 # with the key it would continue the original's log, and only one of the two can

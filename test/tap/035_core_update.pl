@@ -42,6 +42,8 @@ sub catalog_of
 	$dump =~ s/^-- (?:Started|Completed|Dumped).*\n//mg;
 	$dump =~ s/, '\{[\d,]*\}'::pg_catalog\.oid\[\]/, OIDS/g;
 	$dump =~ s/^SELECT pg_catalog\.binary_upgrade_create_empty_extension\(.*?\);\n//msg;
+	# no list of privileges, and one that is left with the owner's after a REVOKE, are the same
+	$dump =~ s/^--\n-- Name: [^\n]*; Type: ACL;[^\n]*\n--\n\nSELECT [^\n]*init_privs\(true\);\nSELECT [^\n]*init_privs\(false\);\n//mg;
 	$dump =~ s/\n{3,}/\n\n/g;
 	return $dump . $node->safe_psql($database, q{
 		SELECT 'dumped: ' || c::regclass || ' where ' || w FROM pg_extension, unnest(extconfig, extcondition) d (c, w)
@@ -89,7 +91,7 @@ ok(@releases > 0, 'there are released scripts');
 my $fresh = catalog_of('fresh');
 ok($fresh =~ $_, "the catalog has $_")
   for qr/CREATE TABLE govledger\.entry /, qr/CREATE FUNCTION govledger\.verify\(/, qr/dumped: govledger\.entry where/,
-  qr/member: event trigger/, qr/GRANT SELECT ON TABLE govledger\.entry/, qr/extension: \Q$current\E /;
+  qr/member: event trigger/, qr/GRANT SELECT\(record_root\) ON TABLE govledger\.entry/, qr/extension: \Q$current\E /;
 same_catalog(catalog_of($updated{$_}), $fresh, "update from $_ equals a fresh installation") for @releases;
 is(roles(), $roles, 'roles too');
 $node->safe_psql('fresh', 'GRANT EXECUTE ON FUNCTION govledger.seal() TO PUBLIC; COMMENT ON TABLE govledger.seal IS NULL;

@@ -1801,6 +1801,49 @@ buffers(void)
     forget_all();
 }
 
+/* Records hashed together have the leaves that they have one by one, whatever their lengths, and so have trees. */
+static void
+hashed_together(void)
+{
+    static uint8_t bytes[4096];
+    static const size_t lengths[] = {0, 1, 34, 35, 98, 99, 121, 500, 930, 938, 939, 940, 960, 1023, 4000};
+    uint8_t     secret[GL_SECRET_SIZE] = {3};
+    GlBytes     records[100];
+    GlHash      together[100];
+    GlHash      alone;
+    GlMerkleEdge one;
+    GlMerkleEdge many;
+    bool        leaves_agree = true;
+    bool        trees_agree = true;
+    size_t      count;
+    size_t      i;
+
+    for (i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t) (i * 31 >> 3);
+    gl_merkle_init(&one);
+    gl_merkle_init(&many);
+    for (count = 0; count <= 100; count++)
+    {
+        for (i = 0; i < count; i++)
+        {
+            records[i].length = lengths[(i * 7 + count) % (sizeof(lengths) / sizeof(lengths[0]))];
+            records[i].data = bytes + (i * count) % (sizeof(bytes) - records[i].length + 1);
+        }
+        gl_record_leaves(secret, count, records, count, together);
+        for (i = 0; i < count; i++)
+        {
+            gl_record_leaf(secret, count + i, records[i].data, records[i].length, &alone);
+            leaves_agree = leaves_agree && gl_hash_equal(&alone, &together[i]);
+            gl_merkle_append(&one, &alone);
+        }
+        gl_merkle_append_leaves(&many, together, count);
+        trees_agree = trees_agree && one.size == many.size && one.count == many.count &&
+            memcmp(one.nodes, many.nodes, (size_t) one.count * sizeof(GlHash)) == 0;
+    }
+    ok(leaves_agree, "leaves of records hashed together");
+    ok(trees_agree, "trees of leaves appended together");
+}
+
 static void
 origins(void)
 {
@@ -1838,6 +1881,7 @@ main(int argc, char **argv)
     proofs_refused();
     tiles();
     buffers();
+    hashed_together();
     origins();
     for (i = 0; i < 3; i++)
         free(texts[i]);
