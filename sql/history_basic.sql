@@ -114,6 +114,14 @@ CREATE UNIQUE INDEX ON many_history (id) WHERE v = 'unique';
 INSERT INTO many VALUES (2000, 'unique');
 SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT * FROM govledger.verify('many') WHERE NOT ok;
+SET ROLE history_basic_admin;
+GRANT TRIGGER ON many_history TO history_basic_admin;
+CREATE FUNCTION history_basic.told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING '% as %', TG_OP, current_user; RETURN NULL; END $$;
+CREATE TRIGGER told BEFORE TRUNCATE ON many_history FOR EACH STATEMENT EXECUTE FUNCTION history_basic.told();
+RESET ROLE;
+SELECT govledger.rebuild('many');
+DROP TRIGGER told ON many_history;
+SELECT govledger.rebuild('many');
 -- the end: the history stays, as_of goes
 SELECT govledger.unprotect('many', 'done');
 SELECT govledger.seal(), govledger.wait_history('30 s');

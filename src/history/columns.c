@@ -278,8 +278,9 @@ place_for(GlHistoryTable *history, const GlLedgerColumn *column, const GlPlaceTy
 	if (!stays)
 		return new_place(history, column, wanted);
 	if (changes)
-		gl_schema_run(psprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", gl_history_quoted(history->history),
-							   quote_identifier(before->name), type_text(&widen)));
+		gl_history_run(history->history,
+					   psprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", gl_history_quoted(history->history),
+								quote_identifier(before->name), type_text(&widen)));
 	CommandCounterIncrement();
 	return add_mapping(history, column->column_id, column->type_name, before->name, false);
 }
@@ -377,7 +378,8 @@ gl_history_column_list(const GlLedgerTable *table, Oid relation, GlHistoryTable 
 		(void) add_mapping(history, column->column_id, column->type_name, name, true);
 	}
 	for (i = 0; i < GL_HISTORY_FIELDS; i++)
-		appendStringInfo(&list, "%s%s %s", i > 0 ? ", " : "", gl_history_field_names[i], gl_history_field_types[i]);
+		appendStringInfo(&list, "%s%s %s", i > 0 ? ", " : "", gl_history_field_names[i],
+						 format_type_be_qualified(gl_history_field_types[i]));
 	table_close(heap, NoLock);
 	return list.data;
 }

@@ -64,14 +64,18 @@ gl_history_type(Oid type, int32 typmod, Oid *kept, int32 *kept_typmod)
 		*kept_typmod = -1;
 }
 
-void
+bool
 gl_decoder_init(GlDecoder *decoder, Oid type)
 {
 	Oid			function;
 
+	decoder->type = InvalidOid;
+	if (!is_kept_as_it_is(type))
+		return false;
 	decoder->type = type;
 	getTypeInputInfo(type, &function, &decoder->parameter);
 	fmgr_info(function, &decoder->input);
+	return true;
 }
 
 /* --- the forms that are read here; false: let the input function see --- */
@@ -317,6 +321,12 @@ gl_decode(GlDecoder *decoder, GlBytes bytes)
 
 	switch (decoder->type)
 	{
+		case InvalidOid:
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("a column of the history has a type that is not built in"),
+					 errhint("Somebody altered it. Drop it and run SELECT govledger.rebuild('schema.table').")));
+			break;
 		case TEXTOID:
 		case VARCHAROID:
 		case BPCHAROID:

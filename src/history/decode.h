@@ -26,7 +26,8 @@ typedef struct GlDecoder
  */
 extern void gl_history_type(Oid type, int32 typmod, Oid *kept, int32 *kept_typmod);
 
-extern void gl_decoder_init(GlDecoder *decoder, Oid type);
+/* False, and nothing, for a type of users: somebody altered the history. */
+extern bool gl_decoder_init(GlDecoder *decoder, Oid type);
 /* In CurrentMemoryContext. Error where the bytes are no value of the type. */
 extern Datum gl_decode(GlDecoder *decoder, GlBytes bytes);
 

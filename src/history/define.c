@@ -10,6 +10,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -29,6 +30,36 @@ char *
 gl_history_quoted(Oid relation)
 {
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), get_rel_name(relation));
+}
+
+static bool
+is_plain(Relation heap)
+{
+	TupleDesc	descriptor = RelationGetDescr(heap);
+	int			i;
+
+	for (i = 0; i < descriptor->natts; i++)
+		if (TupleDescAttr(descriptor, i)->atthasdef)
+			return false;
+	return heap->rd_rel->relkind == RELKIND_RELATION && heap->rd_rel->relchecks == 0 && heap->trigdesc == NULL &&
+		heap->rd_rules == NULL;
+}
+
+void
+gl_history_run(Oid history, const char *command)
+{
+	Relation	heap = table_open(history, AccessExclusiveLock);
+	bool		plain = is_plain(heap);
+
+	/* no relation may be open while it is altered */
+	table_close(heap, NoLock);
+	if (!plain)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("history \"%s\" has triggers, rules, defaults or constraints", get_rel_name(history)),
+				 errdetail("They would be run with the rights of a superuser."),
+				 errhint("Drop them, or drop the history and run SELECT govledger.rebuild('schema.table').")));
+	gl_schema_run(command);
 }
 
 /* --- creation --- */

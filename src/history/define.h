@@ -73,6 +73,12 @@ extern void gl_history_publish(const GlLedgerTable *table);
 /* The ledger table of a history; InvalidOid if it is no longer protected, or this is no history. */
 extern Oid	gl_history_root(Oid history);
 
+/*
+ * Run one command that would evaluate expressions or fire triggers, with the rights of a superuser: error if somebody, as a member of the
+ * role that owns histories, has put any there.
+ */
+extern void gl_history_run(Oid history, const char *command);
+
 /* schema and name of a relation, quoted; in CurrentMemoryContext */
 extern char *gl_history_quoted(Oid relation);
 

@@ -28,13 +28,14 @@ gl_history_fields(Relation heap, AttrNumber *numbers)
 		numbers[field] = InvalidAttrNumber;
 		for (i = 0; i < descriptor->natts; i++)
 			if (!TupleDescAttr(descriptor, i)->attisdropped &&
-				strcmp(NameStr(TupleDescAttr(descriptor, i)->attname), gl_history_field_names[field]) == 0)
+				strcmp(NameStr(TupleDescAttr(descriptor, i)->attname), gl_history_field_names[field]) == 0 &&
+				TupleDescAttr(descriptor, i)->atttypid == gl_history_field_types[field])
 				numbers[field] = i + 1;
 		if (numbers[field] == InvalidAttrNumber)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("history \"%s\" has no column \"%s\"", RelationGetRelationName(heap),
-							gl_history_field_names[field]),
+					 errmsg("history \"%s\" has no column \"%s\" of type %s", RelationGetRelationName(heap),
+							gl_history_field_names[field], format_type_be(gl_history_field_types[field])),
 					 errhint("Somebody altered it. Drop it and run SELECT govledger.rebuild('schema.table').")));
 	}
 }

@@ -203,7 +203,7 @@ empty_history(const GlLedgerTable *table, Oid relid)
 	}
 	if (history == NULL)
 		return gl_history_create(table, relid, NULL);
-	gl_schema_run(psprintf("TRUNCATE %s", gl_history_quoted(history->history)));
+	gl_history_run(history->history, psprintf("TRUNCATE %s", gl_history_quoted(history->history)));
 	gl_history_indexes(table->table_id, history->history);
 	gl_history_align(table, relid, history);
 	return gl_history_load(table->table_id, NULL);

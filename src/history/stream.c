@@ -4,6 +4,7 @@
  */
 #include "history/stream.h"
 
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -21,8 +22,8 @@ const char *const gl_history_field_names[GL_HISTORY_FIELDS] = {
 	"ledger_user", "ledger_actor", "ledger_reason"
 };
 
-const char *const gl_history_field_types[GL_HISTORY_FIELDS] = {
-	"text", "bigint", "bigint", "bigint", "integer", "timestamptz", "text", "text", "text"
+const Oid	gl_history_field_types[GL_HISTORY_FIELDS] = {
+	TEXTOID, INT8OID, INT8OID, INT8OID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID
 };
 
 const char *const gl_history_operation_names[] = {

@@ -30,7 +30,7 @@ typedef enum GlHistoryField
 } GlHistoryField;
 
 extern const char *const gl_history_field_names[GL_HISTORY_FIELDS];
-extern const char *const gl_history_field_types[GL_HISTORY_FIELDS];
+extern const Oid gl_history_field_types[GL_HISTORY_FIELDS];
 
 typedef enum GlHistoryOperation
 {

@@ -103,7 +103,7 @@ gl_writer_open(Relation heap, int table_id)
 	writer->decoders = palloc0(sizeof(GlDecoder) * (descriptor->natts + 1));
 	for (i = 0; i < descriptor->natts; i++)
 		if (!TupleDescAttr(descriptor, i)->attisdropped)
-			gl_decoder_init(&writer->decoders[i], TupleDescAttr(descriptor, i)->atttypid);
+			(void) gl_decoder_init(&writer->decoders[i], TupleDescAttr(descriptor, i)->atttypid);
 	for (i = 0; i <= GL_HISTORY_REMOVED; i++)
 		writer->operations[i] = CStringGetTextDatum(gl_history_operation_names[i]);
 	for (i = 0; i < BATCH_ROWS; i++)
