@@ -118,5 +118,6 @@ gl_capture_adopted(void)
 		table_close(relation, NoLock);
 		gl_columns_number_anew(table, root);
 		gl_triggers_restore(root);
+		gl_schema_tell(table, GL_SCHEMA_ALTER, NULL);
 	}
 }

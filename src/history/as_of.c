@@ -309,7 +309,8 @@ gl_as_of_definition(const GlLedgerTable *table, Oid relation, const GlHistoryTab
 
 /*
  * An overload goes with its table and the types in it, without a word: DROP TABLE is refused by capture, with the way to do it, and not by a
- * function that the user knows nothing of.
+ * function that the user knows nothing of. And ALTER DOMAIN ... VALIDATE refuses to work while anything depends on arrays of the
+ * domain, so an example that is one depends on the domain instead.
  */
 static void
 depend_softly(Oid function)
@@ -325,13 +326,17 @@ depend_softly(Oid function)
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		HeapTuple	copy;
-		Form_pg_depend form;
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+		Oid			element;
 
-		form = (Form_pg_depend) GETSTRUCT(tuple);
 		if (form->deptype != DEPENDENCY_NORMAL || form->refclassid != TypeRelationId)
 			continue;
 		copy = heap_copytuple(tuple);
-		((Form_pg_depend) GETSTRUCT(copy))->deptype = DEPENDENCY_AUTO;
+		form = (Form_pg_depend) GETSTRUCT(copy);
+		form->deptype = DEPENDENCY_AUTO;
+		element = get_element_type(form->refobjid);
+		if (OidIsValid(element) && get_typtype(element) == TYPTYPE_DOMAIN)
+			form->refobjid = element;
 		CatalogTupleUpdate(heap, &copy->t_self, copy);
 	}
 	systable_endscan(scan);
@@ -352,6 +357,12 @@ gl_as_of_make(const char *definition, Oid row_type)
 {
 	gl_schema_run(definition);
 	CommandCounterIncrement();
+	gl_as_of_soften(row_type);
+}
+
+void
+gl_as_of_soften(Oid row_type)
+{
 	depend_softly(find_overload(row_type, TIMESTAMPTZOID));
 	depend_softly(find_overload(row_type, INT8OID));
 }

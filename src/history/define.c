@@ -208,7 +208,10 @@ gl_history_align(const GlLedgerTable *table, Oid relation, GlHistoryTable *histo
 		definition = psprintf("%s\n%s", definition, (const char *) lfirst(cell));
 	if (!columns && history->definition != NULL && strcmp(history->definition, definition) == 0 &&
 		gl_as_of_exists(row_type))
+	{
+		gl_as_of_soften(row_type);
 		return;
+	}
 	gl_history_indexes(table->table_id, history->history);
 	gl_as_of_drop(row_type);
 	gl_policy_drop(history);

@@ -42,6 +42,8 @@ extern char *gl_as_of_definition(const GlLedgerTable *table, Oid relation, const
 /* Run the commands. */
 extern void gl_as_of_make(const char *definition, Oid row_type);
 extern void gl_as_of_drop(Oid row_type);
+/* Let them stand in nobody's way; a restored dump makes them as if a user had written them. */
+extern void gl_as_of_soften(Oid row_type);
 /* Are both overloads there? */
 extern bool gl_as_of_exists(Oid row_type);
 /* "expression AS column, ..." of the table's columns out of the columns of the history, which `alias` names. */
