@@ -25,8 +25,8 @@
 #include "capture/encode.h"
 #include "core/catalog.h"
 #include "history/decode.h"
+#include "history/define.h"
 #include "history/key.h"
-#include "history/project.h"
 #include "history/stream.h"
 
 enum
@@ -565,7 +565,7 @@ run_guarded(GlVerify *verify)
 	MemoryContextSwitchTo(verify->memory);
 	PG_TRY();
 	{
-		/* a column that somebody gave a type of his own is printed with the rights of the role that owns histories */
+		/* a column that somebody gave a type of his own is printed with the rights of the owner of histories */
 		gl_owner_enter(&scope, gl_history_owner());
 		check_histories(verify, open_checks(verify));
 		gl_owner_leave(&scope);
