@@ -98,16 +98,21 @@ SELECT count(*) FROM pg_policies WHERE tablename = 'parcel_history';
 DROP POLICY U&"x\0001ALTER ROLE history_owner SUPERUSER --" ON parcel;
 ALTER TABLE parcel DISABLE ROW LEVEL SECURITY; SET ROLE history_alice; SELECT count(*) FROM parcel_history;
 -- a version may be asked about by those who may read its history
+\set VERBOSITY sqlstate
 SET ROLE history_heir; SELECT govledger.history_is_latest('parcel_history'::regclass, '(0,1)', 1); SELECT govledger.history_is_latest('govledger.personal'::regclass, '(0,1)', 1);
+\set VERBOSITY default
 SELECT govledger.rebuild('parcel') > 0 AS rebuilt;
+\set VERBOSITY sqlstate
 SELECT govledger.history_value('x'::text, 'parcel'::regclass, NULL::int);
+\set VERBOSITY default
 SELECT govledger.history_value(1, 'parcel_history'::regclass, NULL::text);
 SET ROLE history_bob; SELECT govledger.rebuild('parcel');
 RESET ROLE; SELECT * FROM rights ORDER BY 3;
 -- a new owner; what the former one granted goes with him
 ALTER TABLE parcel OWNER TO history_heir; SELECT * FROM rights;
 SET ROLE history_owner; SELECT count(*) FROM parcel_history; SET ROLE history_heir; SELECT count(*) > 0 AS more FROM parcel_history;
-RESET ROLE; REVOKE CREATE ON SCHEMA history_rights FROM history_bob;
+RESET ROLE; REASSIGN OWNED BY history_heir TO history_owner; SELECT * FROM rights; REASSIGN OWNED BY history_owner TO history_heir; SELECT * FROM rights;
+REVOKE CREATE ON SCHEMA history_rights FROM history_bob;
 
 -- public: the columns that can be read in the table, what happened and when; not who and why, and not what is personal
 SELECT govledger.set_visibility('parcel', 'public', 'test');

@@ -63,6 +63,8 @@ extern Oid	gl_history_owner(void);
 extern void gl_history_take(const char *quoted);
 /* The owner of the table, and no former one, may read its history and grant that. */
 extern void gl_history_grant_owner(Oid relation, const GlHistoryTable *history);
+/* The same for all histories, after a command that may have changed owners. */
+extern void gl_history_follow_owners(void);
 /* GlVisibilityHook: what govledger_public may read of the history, if the table has one. */
 extern void gl_history_publish(const GlLedgerTable *table);
 

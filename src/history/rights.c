@@ -13,6 +13,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -95,6 +96,26 @@ gl_history_grant_owner(Oid relation, const GlHistoryTable *history)
 					  " SELECT pg_catalog.format('GRANT SELECT ON TABLE %%s TO %%I WITH GRANT OPTION', %s, pg_catalog.pg_get_userbyid(owner))"
 					  " FROM rights GROUP BY owner, ours HAVING owner <> ours AND pg_catalog.bool_and(grantee IS DISTINCT FROM owner)",
 					  relation, history->history, quoted, quoted));
+}
+
+void
+gl_history_follow_owners(void)
+{
+	List	   *all = gl_history_load_all(NULL);
+	int			guc_level = NewGUCNestLevel();
+	ListCell   *cell;
+
+	/* the user's command runs under his own */
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	foreach(cell, all)
+	{
+		const GlHistoryTable *history = lfirst(cell);
+		Oid			root = gl_history_root(history->history);
+
+		if (OidIsValid(root) && get_rel_name(history->history) != NULL)
+			gl_history_grant_owner(root, history);
+	}
+	AtEOXact_GUC(false, guc_level);
 }
 
 static bool

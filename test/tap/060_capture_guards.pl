@@ -53,7 +53,7 @@ my @seen_by_event_triggers = (
 	['CREATE TRIGGER "!govledger" AFTER INSERT ON plain EXECUTE FUNCTION nothing()', 'trigger name "!govledger" is reserved'],
 	['CREATE TABLE child () INHERITS (t)', 'ledger table "t" cannot have inheritance children'],
 	['ALTER TABLE public.p ATTACH PARTITION public.own FOR VALUES FROM (100) TO (200)', '"own" is a ledger table of its own'],
-	['ALTER TABLE t SET UNLOGGED', 'ledger table "t" cannot be'],
+	['ALTER TABLE t SET UNLOGGED', '"t" cannot be a ledger table: it is an unlogged table'],
 	['ALTER SCHEMA govledger RENAME TO old', 'cannot alter schema govledger'],
 	['ALTER EXTENSION govledger DROP FUNCTION govledger.capture_row()', 'cannot alter contents of extension govledger'],
 	['ALTER FUNCTION govledger.capture_row() RENAME TO old', 'cannot alter function govledger.capture_row'],
