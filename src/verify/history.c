@@ -25,8 +25,8 @@
 #include "capture/encode.h"
 #include "core/catalog.h"
 #include "history/decode.h"
+#include "history/define.h"
 #include "history/key.h"
-#include "history/project.h"
 #include "history/stream.h"
 
 enum
