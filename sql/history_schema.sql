@@ -154,6 +154,8 @@ INSERT INTO w_history (id, ledger_operation, ledger_entry, ledger_record) VALUES
 SELECT object, detail, key, column_name, logged, found FROM govledger.verify('w') WHERE check_name = 'history' AND NOT ok ORDER BY key::text, detail, column_name;
 SELECT govledger.rebuild('w');
 SELECT count(*) FROM govledger.verify('w') WHERE check_name = 'history' AND NOT ok;
+BEGIN; CREATE TABLE more () INHERITS (w_history);
+SELECT object, detail FROM govledger.verify('w') WHERE check_name = 'history' AND NOT ok; ROLLBACK;
 BEGIN; CREATE OR REPLACE FUNCTION govledger.as_of(w, bigint) RETURNS SETOF w LANGUAGE sql STABLE AS 'TABLE history_schema.w';
 SELECT object, detail FROM govledger.verify('w') WHERE check_name = 'function' AND NOT ok; ROLLBACK;
 -- an error of one history is its own
