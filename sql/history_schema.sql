@@ -99,6 +99,54 @@ SELECT govledger.rebuild('person');
 SELECT id, name, born, ledger_operation FROM person_history ORDER BY ledger_entry, ledger_record, ledger_operation;
 SELECT * FROM govledger.as_of(NULL::person, 'infinity'::timestamptz) ORDER BY id;
 ROLLBACK;
+-- what DDL takes away, under another key or without one, has the types from before the command
+CREATE TABLE moved (id integer PRIMARY KEY, v text);
+CREATE TABLE keyless (id integer, v text);
+CREATE TABLE seen (id text PRIMARY KEY, who name DEFAULT current_user, v text);
+CREATE TABLE keyless_seen (id integer, who name DEFAULT current_user, v text);
+INSERT INTO moved VALUES (1, 'a'), (2, 'b');
+INSERT INTO keyless VALUES (1, 'a'), (2, 'bb'), (2, 'bb'), (3, '4');
+INSERT INTO seen VALUES ('1', DEFAULT, 'a'), ('2', DEFAULT, 'b'), ('3', 'stranger', 'c');
+INSERT INTO keyless_seen VALUES (1, DEFAULT, 'a'), (2, 'stranger', 'b');
+ALTER TABLE seen ENABLE ROW LEVEL SECURITY; ALTER TABLE seen FORCE ROW LEVEL SECURITY;
+ALTER TABLE keyless_seen ENABLE ROW LEVEL SECURITY; ALTER TABLE keyless_seen FORCE ROW LEVEL SECURITY;
+CREATE POLICY own ON seen USING (who = current_user);
+CREATE POLICY own ON keyless_seen USING (who = current_user);
+SELECT govledger.protect('moved'), govledger.protect('keyless', append_only => true), govledger.protect('seen'), govledger.protect('keyless_seen', append_only => true);
+SELECT govledger.seal(), govledger.wait_history('30 s');
+SELECT tree_size AS before FROM govledger.history_status WHERE history = 'moved_history'::regclass \gset
+ALTER TABLE moved ALTER id TYPE timestamptz USING to_timestamp(id);
+ALTER TABLE keyless ALTER v TYPE integer USING CASE v WHEN '4' THEN 4 ELSE length(v) END;
+INSERT INTO keyless VALUES (1, 1);
+ALTER TABLE seen ALTER id TYPE integer USING id::integer;
+ALTER TABLE keyless_seen ADD COLUMN extra jsonb DEFAULT '{}';
+UPDATE seen SET v = 'aa' WHERE id = 1;
+-- the first command behind a change of type that changed no value takes a row away
+BEGIN; ALTER TABLE seen ALTER id TYPE text USING id::text; ALTER TABLE seen ALTER id TYPE integer USING id::integer; DELETE FROM seen WHERE id = 2; COMMIT;
+SELECT govledger.seal(), govledger.wait_history('30 s');
+SELECT table_name, behind, error FROM govledger.history_status WHERE table_name IN ('moved', 'keyless', 'seen', 'keyless_seen') ORDER BY 1;
+SELECT id_1, id AT TIME ZONE 'UTC' AS id, v, ledger_operation FROM moved_history ORDER BY ledger_entry, ledger_record;
+SELECT id AT TIME ZONE 'UTC' AS id, v FROM govledger.as_of(NULL::moved, 'infinity'::timestamptz) ORDER BY id;
+SELECT * FROM govledger.as_of(NULL::keyless, 'infinity'::timestamptz) ORDER BY id, v;
+SELECT count(*) FROM govledger.as_of(NULL::keyless, :before);
+SELECT id, v FROM govledger.as_of(NULL::seen, 'infinity'::timestamptz) ORDER BY id;
+SELECT id, v FROM govledger.as_of(NULL::seen, :before) ORDER BY id;
+SELECT id, v, extra FROM govledger.as_of(NULL::keyless_seen, 'infinity'::timestamptz) ORDER BY id;
+CREATE ROLE history_schema_reader;
+GRANT USAGE ON SCHEMA history_schema TO history_schema_reader;
+GRANT SELECT ON seen_history, keyless_seen_history, seen, keyless_seen TO history_schema_reader;
+UPDATE seen SET who = 'history_schema_reader' WHERE id = 3;
+SELECT govledger.seal(), govledger.wait_history('30 s');
+SET ROLE history_schema_reader;
+SELECT id, v FROM govledger.as_of(NULL::seen, 'infinity'::timestamptz) ORDER BY id;
+SELECT id, v FROM govledger.as_of(NULL::seen, :before) ORDER BY id;
+SELECT id, v FROM govledger.as_of(NULL::keyless_seen, 'infinity'::timestamptz) ORDER BY id;
+RESET ROLE;
+SELECT govledger.rebuild(t) > 0 AS rebuilt, (SELECT count(*) FROM govledger.verify(t) WHERE NOT ok) AS findings FROM unnest('{moved,keyless,seen,keyless_seen}'::regclass[]) t;
+SELECT govledger.unprotect(t, 'end of test') FROM unnest('{moved,keyless,seen,keyless_seen}'::regclass[]) t;
+REVOKE ALL ON ALL TABLES IN SCHEMA history_schema FROM history_schema_reader;
+REVOKE ALL ON SCHEMA history_schema FROM history_schema_reader;
+DROP ROLE history_schema_reader;
 -- what a superuser does to a history is found and named
 UPDATE w_history SET price = 99 WHERE id = 1;
 DELETE FROM w_history WHERE id = 2;
@@ -106,6 +154,8 @@ INSERT INTO w_history (id, ledger_operation, ledger_entry, ledger_record) VALUES
 SELECT object, detail, key, column_name, logged, found FROM govledger.verify('w') WHERE check_name = 'history' AND NOT ok ORDER BY key::text, detail, column_name;
 SELECT govledger.rebuild('w');
 SELECT count(*) FROM govledger.verify('w') WHERE check_name = 'history' AND NOT ok;
+BEGIN; CREATE TABLE more () INHERITS (w_history);
+SELECT object, detail FROM govledger.verify('w') WHERE check_name = 'history' AND NOT ok; ROLLBACK;
 BEGIN; CREATE OR REPLACE FUNCTION govledger.as_of(w, bigint) RETURNS SETOF w LANGUAGE sql STABLE AS 'TABLE history_schema.w';
 SELECT object, detail FROM govledger.verify('w') WHERE check_name = 'function' AND NOT ok; ROLLBACK;
 -- an error of one history is its own

@@ -104,13 +104,11 @@ place_expression(Oid history, const char *place, const char *alias, Form_pg_attr
 	return psprintf("%s::pg_catalog.text::%s", name, type);
 }
 
-/* At most one of the places of a column has a value in a row: that of the type it was recorded with. */
-static char *
-column_expression(const GlHistoryTable *history, const GlLedgerColumn *column, const char *alias,
-				  Form_pg_attribute attribute)
+/* The places of a column, each once, that of its present type first. */
+static List *
+places_of(const GlHistoryTable *history, int column_id)
 {
 	List	   *places = NIL;
-	StringInfoData expression;
 	ListCell   *cell;
 	int			now;
 
@@ -121,7 +119,7 @@ column_expression(const GlHistoryTable *history, const GlLedgerColumn *column, c
 			ListCell   *known;
 			bool		seen = false;
 
-			if (place->column_id != column->column_id || place->current != (now == 1) ||
+			if (place->column_id != column_id || place->current != (now == 1) ||
 				get_attnum(history->history, place->name) == InvalidAttrNumber)
 				continue;
 			foreach(known, places)
@@ -129,6 +127,18 @@ column_expression(const GlHistoryTable *history, const GlLedgerColumn *column, c
 			if (!seen)
 				places = lappend(places, place->name);
 		}
+	return places;
+}
+
+/* At most one of the places of a column has a value in a row: that of the type it was recorded with. */
+static char *
+column_expression(const GlHistoryTable *history, const GlLedgerColumn *column, const char *alias,
+				  Form_pg_attribute attribute)
+{
+	List	   *places = places_of(history, column->column_id);
+	StringInfoData expression;
+	ListCell   *cell;
+
 	if (list_length(places) == 1)
 		return place_expression(history->history, linitial(places), alias, attribute);
 	initStringInfo(&expression);
@@ -138,6 +148,24 @@ column_expression(const GlHistoryTable *history, const GlLedgerColumn *column, c
 	appendStringInfoChar(&expression, ')');
 	return places == NIL ? psprintf("NULL::%s", format_type_extended(attribute->atttypid, -1, FORMAT_TYPE_TYPEMOD_GIVEN |
 																	  FORMAT_TYPE_FORCE_QUALIFY)) : expression.data;
+}
+
+/* The value as text, in whatever place: a value of a former type may be none of the present one. */
+static char *
+column_text(const GlHistoryTable *history, int column_id, const char *alias)
+{
+	List	   *places = places_of(history, column_id);
+	StringInfoData expression;
+	ListCell   *cell;
+
+	if (places == NIL)
+		return pstrdup("NULL::pg_catalog.text");
+	initStringInfo(&expression);
+	foreach(cell, places)
+		appendStringInfo(&expression, "%s%s.%s::pg_catalog.text", expression.len > 0 ? ", " : "COALESCE(", alias,
+						 quote_identifier(lfirst(cell)));
+	appendStringInfoChar(&expression, ')');
+	return expression.data;
 }
 
 char *
@@ -238,9 +266,10 @@ key_list(const GlLedgerTable *table, Oid relation, const GlHistoryTable *history
 			if (column == NULL || column->key_ordinal != ordinal)
 				continue;
 			found = true;
-			expression = column_expression(history, column, "h", attribute);
 			/* the place alone, where there is one: for that there is an index */
-			if (strncmp(expression, "COALESCE", 8) != 0)
+			if (list_length(places_of(history, column->column_id)) > 1)
+				expression = column_text(history, column->column_id, "h");
+			else
 				expression = psprintf("h.%s", quote_identifier(gl_history_place(history, column->column_id)));
 			appendStringInfo(&keys, "%s%s", keys.len > 0 ? ", " : "", expression);
 			if (column->personal)
@@ -253,6 +282,54 @@ key_list(const GlLedgerTable *table, Oid relation, const GlHistoryTable *history
 }
 
 /* --- the overloads --- */
+
+static bool
+has_key(const GlLedgerTable *table)
+{
+	ListCell   *cell;
+
+	foreach(cell, table->columns)
+		if (((const GlLedgerColumn *) lfirst(cell))->key_ordinal > 0)
+			return true;
+	return false;
+}
+
+/*
+ * Rows without a key are never deleted but by DDL that gives them other values; what it took away was there before that command and
+ * has the same values. "" where there is a key.
+ */
+static char *
+not_taken_away(const GlLedgerTable *table, const GlHistoryTable *history, const char *limit)
+{
+	StringInfoData condition;
+	ListCell   *cell;
+
+	if (has_key(table))
+		return pstrdup("");
+	initStringInfo(&condition);
+	appendStringInfo(&condition, " AND NOT EXISTS (SELECT FROM %s d WHERE d.ledger_operation = 'delete' AND d.ledger_entry < %s "
+					 "AND d.ledger_relation = v.ledger_relation "
+					 "AND (d.ledger_entry, d.ledger_command) > (v.ledger_entry, v.ledger_command)",
+					 gl_history_quoted(history->history), limit);
+	appendStringInfoString(&condition, " AND ROW(");
+	foreach(cell, table->columns)
+	{
+		const GlLedgerColumn *column = lfirst(cell);
+
+		if (!column->dropped)
+			appendStringInfo(&condition, "%s, ", column_text(history, column->column_id, "d"));
+	}
+	appendStringInfoString(&condition, "'')::pg_catalog.text = ROW(");
+	foreach(cell, table->columns)
+	{
+		const GlLedgerColumn *column = lfirst(cell);
+
+		if (!column->dropped)
+			appendStringInfo(&condition, "%s, ", column_text(history, column->column_id, "v"));
+	}
+	appendStringInfoString(&condition, "'')::pg_catalog.text)");
+	return condition.data;
+}
 
 /* The newest version of each key, less what is deleted and what was truncated after it. */
 static char *
@@ -269,9 +346,9 @@ plain_body(const GlLedgerTable *table, Oid relation, const GlHistoryTable *histo
 					"WHERE v.ledger_operation <> 'delete' AND NOT EXISTS (SELECT FROM %s t "
 					"WHERE t.ledger_operation IN ('truncate', 'removed') AND t.ledger_entry >= v.ledger_entry AND t.ledger_entry < %s "
 					"AND t.ledger_relation = v.ledger_relation AND (t.ledger_entry, t.ledger_command, t.ledger_record) > "
-					"(v.ledger_entry, v.ledger_command, v.ledger_record))",
+					"(v.ledger_entry, v.ledger_command, v.ledger_record))%s",
 					gl_as_of_targets(table, relation, history, "v"), distinct, all_places(table, history), name, limit, not_erased,
-					order, name, limit);
+					order, name, limit, not_taken_away(table, history, limit));
 }
 
 /*
@@ -282,8 +359,9 @@ static char *
 secured_body(const GlLedgerTable *table, Oid relation, const GlHistoryTable *history, const char *limit)
 {
 	return psprintf("SELECT %s FROM %s v WHERE v.ledger_entry < %s AND v.ledger_operation NOT IN ('delete', 'truncate', 'removed') "
-					"AND govledger.history_is_latest(v.tableoid, v.ctid, %s)",
-					gl_as_of_targets(table, relation, history, "v"), gl_history_quoted(history->history), limit, limit);
+					"AND govledger.history_is_latest(v.tableoid, v.ctid, %s)%s",
+					gl_as_of_targets(table, relation, history, "v"), gl_history_quoted(history->history), limit, limit,
+					not_taken_away(table, history, limit));
 }
 
 char *

@@ -20,6 +20,7 @@
 #include "core/catalog.h"
 #include "core/probe.h"
 #include "history/key.h"
+#include "history/newest.h"
 #include "history/stream.h"
 #include "history/table.h"
 #include "ledger/rows.h"
@@ -175,6 +176,7 @@ typedef struct GlLatestCache
 	Oid			history;
 	GlHistoryKey key;
 	AttrNumber	fields[GL_HISTORY_FIELDS];
+	GlNewest   *newest;			/* NULL: the index on the key does it */
 } GlLatestCache;
 
 typedef struct GlLatestSearch
@@ -200,6 +202,7 @@ static GlLatestCache *
 latest_cache(FunctionCallInfo fcinfo, Relation heap)
 {
 	GlLatestCache *cache = fcinfo->flinfo->fn_extra;
+	MemoryContext old;
 	int			table_id;
 
 	if (cache != NULL && cache->history == RelationGetRelid(heap))
@@ -213,8 +216,27 @@ latest_cache(FunctionCallInfo fcinfo, Relation heap)
 	cache->history = RelationGetRelid(heap);
 	gl_history_key(heap, table_id, &cache->key);
 	gl_history_fields(heap, cache->fields);
+	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	cache->newest = gl_newest_open(heap, table_id);
+	MemoryContextSwitchTo(old);
 	fcinfo->flinfo->fn_extra = cache;
 	return cache;
+}
+
+/* Was this version, which the slot has, the last one of its key? Not if the key was erased. */
+static bool
+is_newest_of_key(Relation heap, const GlLatestCache *cache, Snapshot snapshot, TupleTableSlot *slot, GlLatestSearch *search)
+{
+	int			i;
+
+	if (cache->newest != NULL)
+		return gl_newest_is(cache->newest, heap, snapshot, slot, &search->version, search->limit);
+	for (i = 0; i < cache->key.count; i++)
+		if (slot->tts_isnull[cache->key.attributes[i] - 1])
+			return false;
+	if (cache->key.count > 0)
+		gl_versions_walk(heap, &cache->key, snapshot, slot->tts_values, look_for_later, search);
+	return !search->superseded;
 }
 
 static bool
@@ -224,18 +246,12 @@ is_latest(Relation heap, const GlLatestCache *cache, ItemPointer tid, int64 limi
 	GlLatestSearch search = {.limit = limit};
 	Snapshot	snapshot = GetActiveSnapshot();
 	bool		latest = false;
-	bool		erased = false;
-	int			i;
 
 	if (table_tuple_fetch_row_version(heap, tid, snapshot, slot))
 	{
 		slot_getallattrs(slot);
 		gl_version_read(slot, cache->fields, &search.version);
-		for (i = 0; i < cache->key.count; i++)
-			erased |= slot->tts_isnull[cache->key.attributes[i] - 1];
-		if (cache->key.count > 0 && !erased)
-			gl_versions_walk(heap, &cache->key, snapshot, slot->tts_values, look_for_later, &search);
-		latest = !erased && !search.superseded && !gl_version_is_gone(heap, snapshot, &search.version, limit);
+		latest = is_newest_of_key(heap, cache, snapshot, slot, &search) && !gl_version_is_gone(heap, snapshot, &search.version, limit);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	return latest;

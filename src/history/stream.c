@@ -126,6 +126,9 @@ gl_source_open(GlHistorySource *source)
 	source->columns_count = 64;
 	source->attributes = palloc0(sizeof(int16) * source->columns_count);
 	source->keys = palloc0(sizeof(bool) * source->columns_count);
+	source->former = palloc0(sizeof(int16));
+	source->former_count = 0;
+	source->former_leaf = GL_NO_LEAF;
 	gl_source_remap(source, source->descriptor, source->table->schema);
 }
 
@@ -192,7 +195,8 @@ find_personal(GlHistoryStream *stream, uint64 number, uint64 column_id, bool old
 
 /* Put fields over the values of the row in hand. */
 static void
-put_fields(GlHistoryStream *stream, GlHistorySource *source, uint64 number, GlBytes fields, bool changes)
+put_fields_at(GlHistoryStream *stream, GlHistorySource *source, uint64 number, GlBytes fields, bool changes,
+			  const int16 *attributes, int count)
 {
 	GlCursor	field;
 
@@ -201,14 +205,46 @@ put_fields(GlHistoryStream *stream, GlHistorySource *source, uint64 number, GlBy
 	{
 		int			i;
 
-		if (field.column_id >= (uint64) source->columns_count || source->attributes[field.column_id] == 0)
+		if (field.column_id >= (uint64) count || attributes[field.column_id] == 0)
 			continue;
-		i = source->attributes[field.column_id] - 1;
+		i = attributes[field.column_id] - 1;
 		source->values[i] = field.value;
 		source->nulls[i] = field.is_null;
 		if (field.is_personal)
 			source->nulls[i] = !find_personal(stream, number, field.column_id, changes, &source->values[i]);
 	}
+}
+
+static void
+put_fields(GlHistoryStream *stream, GlHistorySource *source, uint64 number, GlBytes fields, bool changes)
+{
+	put_fields_at(stream, source, number, fields, changes, source->attributes, source->columns_count);
+}
+
+static void
+keep_former(GlHistoryStream *stream, GlHistorySource *source)
+{
+	source->former = repalloc(source->former, sizeof(int16) * source->columns_count);
+	memcpy(source->former, source->attributes, sizeof(int16) * source->columns_count);
+	source->former_count = source->columns_count;
+	source->former_leaf = stream->entry->leaf;
+	source->former_known = false;
+}
+
+/*
+ * DDL that changes keys, or rows without a key, records what it took away behind the schema record, in one command with what it
+ * put there: those rows have the types from before. If it changed nothing, the first command behind it may be a DELETE; what that
+ * takes away was there before and is printed as it was, so it is a value of the former type too.
+ */
+static bool
+has_former_types(const GlHistoryStream *stream, GlHistorySource *source, const GlRecord *record)
+{
+	if (source->former_leaf != stream->entry->leaf)
+		return false;
+	if (!source->former_known)
+		source->former_command = record->command_id;
+	source->former_known = true;
+	return record->kind == GL_RECORD_DELETE && record->command_id == source->former_command;
 }
 
 static bool
@@ -266,7 +302,10 @@ change_row(GlHistoryStream *stream, GlHistorySource *source, uint64 number, cons
 		(record->kind == GL_RECORD_UPDATE && !gl_fields_take(&cursor, true, &changes)) || cursor.at != cursor.end)
 		raise_damage(stream->entry, psprintf("record %llu is broken", (unsigned long long) number));
 	memset(source->nulls, true, source->count);
-	put_fields(stream, source, number, image, false);
+	if (has_former_types(stream, source, record))
+		put_fields_at(stream, source, number, image, false, source->former, source->former_count);
+	else
+		put_fields(stream, source, number, image, false);
 	switch (record->kind)
 	{
 		case GL_RECORD_INSERT:
@@ -319,6 +358,7 @@ change_schema(GlHistoryStream *stream, GlHistorySource *source, uint64 number, c
 		source->table->ended = true;
 		return;
 	}
+	keep_former(stream, source);
 	if (source->callbacks->schema != NULL)
 		source->callbacks->schema(source, record->body);
 	gl_source_remap(source, source->descriptor, record->body);

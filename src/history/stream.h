@@ -86,6 +86,12 @@ struct GlHistorySource
 	int			columns_count;
 	int16	   *attributes;		/* by column id: attribute number, 0: not kept */
 	bool	   *keys;			/* by column id: in the key */
+	/* the same before the newest schema record: rows that a command took away have the types from before it */
+	int			former_count;
+	int16	   *former;
+	int64		former_leaf;	/* of that record; GL_NO_LEAF: none */
+	bool		former_known;	/* the command below is */
+	uint64		former_command; /* of the first change behind that record */
 	int			count;
 	GlBytes    *values;
 	bool	   *nulls;

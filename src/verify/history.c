@@ -8,9 +8,12 @@
  */
 #include "verify/tables.h"
 
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_operator_d.h"
 #include "catalog/pg_type_d.h"
 #include "miscadmin.h"
@@ -19,6 +22,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/tuplesort.h"
 
@@ -509,6 +513,36 @@ name_rows(GlVerify *verify, GlHistoryCheck *check)
 
 /* --- the check --- */
 
+static bool
+has_row_security(Oid relation)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	bool		result = HeapTupleIsValid(tuple) && ((Form_pg_class) GETSTRUCT(tuple))->relrowsecurity;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return result;
+}
+
+/* What would show other rows to readers than those that are compared. */
+static void
+check_readers_view(GlVerify *verify, GlHistoryCheck *check)
+{
+	const GlLedgerTable *table = check->table->ledger;
+	Oid			root = ((const GlLedgerRelation *) linitial(table->relations))->relation;
+
+	if (find_inheritance_children(RelationGetRelid(check->heap), NoLock) != NIL)
+	{
+		gl_report_object(verify->report, GL_CHECK_HISTORY, check->name, "other tables inherit from it: who reads it gets their rows too");
+		check->findings++;
+	}
+	if (!table->unprotected && has_row_security(root) && !check->heap->rd_rel->relrowsecurity)
+	{
+		gl_report_object(verify->report, GL_CHECK_HISTORY, check->name, "row security is switched off: its readers see rows that the table hides");
+		check->findings++;
+	}
+}
+
 static void
 check_histories(GlVerify *verify, List *checks)
 {
@@ -521,6 +555,7 @@ check_histories(GlVerify *verify, List *checks)
 
 		if (!gl_sum_equal(&check->logged, &check->found))
 			name_rows(verify, check);
+		check_readers_view(verify, check);
 		if (check->findings == 0)
 			gl_report_pass(verify->report, GL_CHECK_HISTORY, check->name, check->name,
 						   "%lld rows are those of the log up to tree size %lld", (long long) check->found.count,
