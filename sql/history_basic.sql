@@ -125,8 +125,9 @@ SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT ended, error FROM govledger.history_status WHERE history = 'many_history'::regclass;
 SELECT * FROM govledger.as_of(NULL::many, now());
 SELECT count(*) FROM many_history;
+-- protected again: another history, whose name has a number
 SELECT govledger.protect('many');
-SELECT govledger.protect('many', history_name => 'many_history_2');
+SELECT history FROM govledger.history_status WHERE table_name = 'many' ORDER BY history::text;
 SELECT govledger.seal(), govledger.wait_history('30 s');
 SELECT count(*) FROM govledger.as_of(NULL::many, now());
 SELECT check_name, object, ok FROM govledger.verify() WHERE object LIKE 'history_basic.%' AND check_name = 'history' OR NOT ok ORDER BY 2;

@@ -64,6 +64,35 @@ gl_history_run(Oid history, const char *command)
 
 /* --- creation --- */
 
+/* Is this the history of a table that is no longer protected? It stays when that ends. */
+static bool
+is_ended(Oid history)
+{
+	int			table_id = OidIsValid(history) ? gl_history_table_of(history) : 0;
+
+	return table_id != 0 && gl_ledger_table_load(table_id)->unprotected;
+}
+
+/* The usual name, with a number where that is an ended history's; the relation of somebody else is the caller's matter. */
+static char *
+free_name(Oid relation, const char *table_name)
+{
+	Oid			schema = get_rel_namespace(relation);
+	char	   *usual = psprintf("%s" SUFFIX, table_name);
+	char	   *name = usual;
+	int			number;
+
+	for (number = 2; is_ended(get_relname_relid(name, schema)); number++)
+		name = psprintf("%s_%d", usual, number);
+	if (strlen(name) >= NAMEDATALEN)
+		return usual;
+	if (name != usual)
+		ereport(NOTICE,
+				(errmsg("the history of \"%s\" is called \"%s\"", table_name, name),
+				 errdetail("\"%s\" is the history of a table that is no longer protected.", usual)));
+	return name;
+}
+
 static char *
 choose_name(Oid relation, const char *given)
 {
@@ -79,7 +108,7 @@ choose_name(Oid relation, const char *given)
 				(errcode(ERRCODE_NAME_TOO_LONG),
 				 errmsg("the name of the history of \"%s\" would be too long", table_name),
 				 errhint("Choose one with history_name => 'name', or do without: history => false.")));
-	name = given != NULL ? pstrdup(given) : psprintf("%s" SUFFIX, table_name);
+	name = given != NULL ? pstrdup(given) : free_name(relation, table_name);
 	if (OidIsValid(get_relname_relid(name, get_rel_namespace(relation))))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_TABLE),

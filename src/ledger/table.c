@@ -179,6 +179,11 @@ gl_ledger_table_load(int table_id)
 
 	table->columns = gl_load_columns(table_id);
 	table->relations = gl_load_relations(table_id);
+	if (table->relations == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the relations of ledger table %d are missing from the catalog of govledger", table_id),
+				 errhint("Run govledger.verify() to see what else was changed.")));
 	return table;
 }
 

@@ -482,18 +482,27 @@ take_place(GlHistoryCheck *check, GlPlaceRows *rows, TupleTableSlot *slot)
 	rows->has_found = true;
 }
 
+/* The ledger table, if it is there: the catalog of the ledger may have been tampered with. */
+static Oid
+root_of(const GlHistoryCheck *check)
+{
+	const List *relations = check->table->ledger->relations;
+
+	return relations != NIL ? ((const GlLedgerRelation *) linitial(relations))->relation : InvalidOid;
+}
+
 static void
 name_rows(GlVerify *verify, GlHistoryCheck *check)
 {
 	GlPlaceRows rows = {0};
-	const GlLedgerRelation *root = linitial(check->table->ledger->relations);
+	Oid			root = root_of(check);
 
 	open_sort(check);
 	begin_source(check);
 	read_histories(verify, list_make1(check));
-	if (OidIsValid(root->relation))
+	if (OidIsValid(root))
 	{
-		Relation	heap = table_open(root->relation, AccessShareLock);
+		Relation	heap = table_open(root, AccessShareLock);
 
 		check->types = gl_column_types_open(check->table, RelationGetDescr(heap), heap->rd_rel->relowner);
 		table_close(heap, NoLock);
@@ -528,15 +537,12 @@ has_row_security(Oid relation)
 static void
 check_readers_view(GlVerify *verify, GlHistoryCheck *check)
 {
-	const GlLedgerTable *table = check->table->ledger;
-	Oid			root = ((const GlLedgerRelation *) linitial(table->relations))->relation;
-
 	if (find_inheritance_children(RelationGetRelid(check->heap), NoLock) != NIL)
 	{
 		gl_report_object(verify->report, GL_CHECK_HISTORY, check->name, "other tables inherit from it: who reads it gets their rows too");
 		check->findings++;
 	}
-	if (!table->unprotected && has_row_security(root) && !check->heap->rd_rel->relrowsecurity)
+	if (!check->table->ledger->unprotected && has_row_security(root_of(check)) && !check->heap->rd_rel->relrowsecurity)
 	{
 		gl_report_object(verify->report, GL_CHECK_HISTORY, check->name, "row security is switched off: its readers see rows that the table hides");
 		check->findings++;

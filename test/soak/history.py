@@ -15,6 +15,9 @@ import replay  # noqa: E402
 
 MOMENTS = 8
 
+# A value of then that the type of now cannot read (a renamed label, another composite, a shorter text) is an honest error.
+DATA_ERRORS = {"22P02", "22001", "22003", "23514"}
+
 
 def histories(session):
     """{table id: (quoted name, first leaf)} of the tables that can be asked."""
@@ -47,16 +50,28 @@ def expected(table, columns):
     return rows
 
 
-def compare(session, model, tables, known, size):
+def compare(session, model, tables, known, size, last):
+    """How many tables were compared; the last moment has no excuse."""
+    compared = 0
     for table_id, (name, first) in known.items():
         if first >= size:
             continue
         columns = tables[table_id][0]
-        wanted, found = expected(model.tables[table_id], columns), answer(session, columns, name, size)
+        session.run("SAVEPOINT moment")
+        try:
+            found = answer(session, columns, name, size)
+        except libpq.Error as error:
+            session.run("ROLLBACK TO moment")
+            if last or error.state not in DATA_ERRORS:
+                raise
+            continue
+        wanted = expected(model.tables[table_id], columns)
+        compared += 1
         for row in wanted - found:
             model.find(name, "as of", size, "lacks", replay.show((0, row)))
         for row in found - wanted:
             model.find(name, "as of", size, "has too", replay.show((0, row)))
+    return compared
 
 
 def check(session, seed):
@@ -72,14 +87,15 @@ def check(session, seed):
         leaves = database.log.leaves_by_index()
         at = iter(sorted(leaves))
         index = next(at, None)
+        compared = 0
         for size in sorted(moments):
             while index is not None and index < size:
                 model.play(leaves[index])
                 index = next(at, None)
-            compare(session, model, tables, known, size)
+            compared += compare(session, model, tables, known, size, size == sizes[-1])
     finally:
         session.run("ROLLBACK")
-    return model.findings, "%d tables at %d moments" % (len(known), len(moments))
+    return model.findings, "%d tables at %d moments, %d compared" % (len(known), len(moments), compared)
 
 
 def main():

@@ -26,7 +26,7 @@ $sql->(q{
 $same->('filled behind the sealer', 'u');
 
 # Load, then the lag.
-my $rows = $ENV{GOVLEDGER_HISTORY_ROWS} // 200000;
+my $rows = $ENV{GOVLEDGER_HISTORY_ROWS} // 20000;
 $sql->("INSERT INTO t SELECT g, g % 1000, g / 100.0, timestamptz '2026-01-01' + g * interval '1 s', md5(g::text), 'the remark of row ' || g FROM generate_series(1, $rows) g");
 my $began = time;
 $sql->('SELECT govledger.wait_history()');

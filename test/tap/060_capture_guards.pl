@@ -125,7 +125,7 @@ $bare->safe_psql('other', q{
 	BEGIN; CREATE EXTENSION govledger; CREATE TABLE a (id int PRIMARY KEY); SELECT govledger.protect('a'); ROLLBACK;
 	CREATE TABLE a (id int PRIMARY KEY); DROP TABLE a;
 	CREATE EXTENSION govledger; CREATE TABLE a (id int PRIMARY KEY); SELECT govledger.protect('a');
-	SET govledger.guards = off; DROP EXTENSION govledger CASCADE; RESET govledger.guards; DROP TABLE a;
+	SET govledger.guards = off; DROP EXTENSION govledger CASCADE; RESET govledger.guards; DROP TABLE a, a_history;
 	CREATE EXTENSION govledger; DROP EXTENSION govledger;
 	CREATE EXTENSION govledger; CREATE TABLE a (id int PRIMARY KEY); SELECT govledger.protect('a')});
 my ($status, $out, $err) = $bare->psql('other', 'DROP TABLE a');
