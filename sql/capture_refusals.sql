@@ -89,6 +89,14 @@ SELECT govledger.unprotect('nokey', 'try');
 ROLLBACK;
 INSERT INTO nokey VALUES (4);
 SELECT kind, image FROM (SELECT * FROM govledger.entry ORDER BY position DESC LIMIT 1) e, govledger.entry_records(e.transaction_id);
+-- what is generated from a personal column would not be personal
+CREATE TABLE derived (id int PRIMARY KEY, name text, initial text GENERATED ALWAYS AS (left(name, 1)) STORED, twice int GENERATED ALWAYS AS (id * 2) STORED);
+SELECT govledger.protect('derived', personal => '{name}');
+SELECT govledger.protect('derived', personal => '{name,initial}');
+ALTER TABLE derived ADD COLUMN upper text GENERATED ALWAYS AS (upper(name)) STORED;
+ALTER TABLE derived ADD COLUMN thrice int GENERATED ALWAYS AS (id * 3) STORED;
+INSERT INTO derived VALUES (1, 'Ada');
+SELECT govledger.unprotect('derived', 'end of test');
 SELECT govledger.unprotect(t, 'end of test') FROM unnest('{good,nokey}'::regclass[]) t;
 DROP SCHEMA capture_refusals CASCADE;
 DROP FOREIGN DATA WRAPPER refusals_fdw CASCADE;

@@ -154,6 +154,11 @@ INSERT INTO w_history (id, ledger_operation, ledger_entry, ledger_record) VALUES
 SELECT object, detail, key, column_name, logged, found FROM govledger.verify('w') WHERE check_name = 'history' AND NOT ok ORDER BY key::text, detail, column_name;
 SELECT govledger.rebuild('w');
 SELECT count(*) FROM govledger.verify('w') WHERE check_name = 'history' AND NOT ok;
+-- a history that is said to be filled less far does not hide what was done to the rest
+BEGIN; UPDATE w_history SET price = 98 WHERE id = 1; UPDATE govledger.history_state SET projected = 0;
+INSERT INTO govledger.history_progress (table_id, projected, ended) SELECT table_id, 0, false FROM govledger.history_table WHERE history = 'w_history'::regclass
+  ON CONFLICT (table_id) DO UPDATE SET projected = 0;
+SELECT object, count(*) > 0 AS found, min(detail) AS detail FROM govledger.verify('w') WHERE check_name = 'history' AND NOT ok GROUP BY 1; ROLLBACK;
 BEGIN; CREATE TABLE more () INHERITS (w_history);
 SELECT object, detail FROM govledger.verify('w') WHERE check_name = 'history' AND NOT ok; ROLLBACK;
 BEGIN; CREATE OR REPLACE FUNCTION govledger.as_of(w, bigint) RETURNS SETOF w LANGUAGE sql STABLE AS 'TABLE history_schema.w';

@@ -28,6 +28,7 @@
 #include "capture/capture.h"
 #include "capture/key.h"
 #include "capture/pending.h"
+#include "capture/personal.h"
 #include "capture/progress.h"
 #include "capture/schema.h"
 #include "core/catalog.h"
@@ -347,6 +348,8 @@ gl_protect(PG_FUNCTION_ARGS)
 	table->columns = gl_new_columns(relation);
 	foreach(cell, personal)
 		gl_column_by_name(table, lfirst(cell), "personal")->personal = true;
+	foreach(cell, table->columns)
+		gl_personal_check(table, relation, lfirst(cell));
 	if (PG_ARGISNULL(4))
 		gl_choose_primary_key(table, relation);
 	else

@@ -28,6 +28,7 @@
 #include "capture/encode.h"
 #include "capture/key.h"
 #include "capture/pending.h"
+#include "capture/personal.h"
 #include "core/catalog.h"
 
 bool		gl_schema_busy = false;
@@ -298,7 +299,7 @@ gl_column_by_attribute(GlLedgerTable *table, AttrNumber number)
 }
 
 static void
-gl_sync_new_column(GlLedgerTable *table, Form_pg_attribute attribute)
+gl_sync_new_column(GlLedgerTable *table, Relation root, Form_pg_attribute attribute)
 {
 	GlLedgerColumn *column = palloc0(sizeof(GlLedgerColumn));
 
@@ -314,6 +315,7 @@ gl_sync_new_column(GlLedgerTable *table, Form_pg_attribute attribute)
 	column->attribute_number = attribute->attnum;
 	column->name = pstrdup(NameStr(attribute->attname));
 	column->type_name = gl_column_type_name(attribute);
+	gl_personal_check(table, root, column);
 	table->columns = lappend(table->columns, column);
 	gl_ledger_column_put(table->table_id, column);
 }
@@ -354,7 +356,7 @@ gl_sync_columns(GlLedgerTable *table, Relation root)
 			continue;
 		if (column == NULL)
 		{
-			gl_sync_new_column(table, attribute);
+			gl_sync_new_column(table, root, attribute);
 			changed = true;
 			continue;
 		}

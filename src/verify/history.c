@@ -52,7 +52,7 @@ typedef struct GlHistoryCheck
 	GlTable    *table;
 	GlHistoryTable *history;
 	const char *name;			/* of the history, quoted */
-	int64		limit;			/* leaves below are compared */
+	int64		limit;			/* the log is read up to here: what is filled, so nothing of the history is beyond */
 	Relation	heap;
 	AttrNumber	fields[GL_HISTORY_FIELDS];
 	GlValueWriter *writers;		/* by attribute number - 1 */
@@ -198,6 +198,8 @@ found_row(GlHistoryCheck *check, TupleTableSlot *slot)
 	int			i;
 	int64		entry;
 	int64		record;
+	bool		isnull;
+	text	   *operation;
 
 	MemoryContextReset(check->row_memory);
 	old = MemoryContextSwitchTo(check->row_memory);
@@ -211,14 +213,11 @@ found_row(GlHistoryCheck *check, TupleTableSlot *slot)
 		if (!slot->tts_isnull[i] && i + 1 != check->fields[GL_HISTORY_COMMAND] &&
 			!TupleDescAttr(RelationGetDescr(check->heap), i)->attisdropped)
 			put_datum(check, i + 1, slot->tts_values[i]);
-	if (entry < check->limit)
-	{
-		bool		isnull = slot->tts_isnull[check->fields[GL_HISTORY_OPERATION] - 1];
-		text	   *operation = isnull ? NULL : DatumGetTextPP(slot->tts_values[check->fields[GL_HISTORY_OPERATION] - 1]);
-
-		finish_row(check, &check->found, entry, record,
-				   operation != NULL && VARSIZE_ANY_EXHDR(operation) > 0 && *VARDATA_ANY(operation) == 'd', SIDE_HISTORY);
-	}
+	/* rows beyond the limit too: they were stored with it, so a smaller one was written there to have them overlooked */
+	isnull = slot->tts_isnull[check->fields[GL_HISTORY_OPERATION] - 1];
+	operation = isnull ? NULL : DatumGetTextPP(slot->tts_values[check->fields[GL_HISTORY_OPERATION] - 1]);
+	finish_row(check, &check->found, entry, record,
+			   operation != NULL && VARSIZE_ANY_EXHDR(operation) > 0 && *VARDATA_ANY(operation) == 'd', SIDE_HISTORY);
 	MemoryContextSwitchTo(old);
 }
 
