@@ -102,12 +102,12 @@ fails_like($node, 'DROP DATABASE plain', qr/must be owner/, 'somebody else\'s DR
 $sealed->('stops nothing', 'plain');
 $node->safe_psql('plain', 'SET govledger.guards = off; DROP EXTENSION govledger CASCADE');
 $runs->(0, 'DROP EXTENSION ends the worker', 'plain');
-$node->safe_psql('plain', q{CREATE EXTENSION govledger; SELECT govledger.protect('t')});
+$node->safe_psql('plain', q{DROP TABLE IF EXISTS t_history; CREATE EXTENSION govledger; SELECT govledger.protect('t')});
 ok($node->poll_query_until('plain', q{SELECT last_error LIKE '%lacks entries that were signed already%' FROM govledger.status}),
 	'a new log does not go on under the name of the old one');
 $node->safe_psql('plain', 'SET govledger.guards = off; DROP EXTENSION govledger CASCADE');
 $node->safe_psql('postgres', q{ALTER DATABASE plain SET govledger.origin = 'example.org/again'});
-$node->safe_psql('plain', q{CREATE EXTENSION govledger; SELECT govledger.protect('t')});
+$node->safe_psql('plain', q{DROP TABLE IF EXISTS t_history; CREATE EXTENSION govledger; SELECT govledger.protect('t')});
 $sealed->('and CREATE EXTENSION starts one again', 'plain');
 $node->safe_psql('plain', 'BEGIN; SET govledger.guards = off; DROP EXTENSION govledger CASCADE; CREATE EXTENSION govledger; ROLLBACK');
 $sealed->('rolled back', 'plain');
