@@ -166,7 +166,7 @@ adopt_and_go_on($target, 'data', 'data alone');
 new_database($target, 'empty');
 $target->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $schema_only, $target->connstr('empty') ], 'the schema alone');
 is(sql($target, 'empty', 'SELECT * FROM govledger.verify() WHERE NOT ok'), '', 'nothing to verify');
-sql($target, 'empty', q{DROP TABLE deed_history, "the Land".parcel_history; SELECT govledger.protect('deed'), govledger.protect('"the Land".parcel'); INSERT INTO "the Land".parcel VALUES (1, 'x', 1, 'house');
+sql($target, 'empty', q{DROP TABLE deed_history, "the Land".parcel_history CASCADE; SELECT govledger.protect('deed'), govledger.protect('"the Land".parcel'); INSERT INTO "the Land".parcel VALUES (1, 'x', 1, 'house');
 	INSERT INTO deed VALUES (1, '2026-07-07', 1); SELECT govledger.seal()});
 is_clean($target, 'a ledger of its own', database => 'empty');
 
