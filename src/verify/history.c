@@ -481,18 +481,27 @@ take_place(GlHistoryCheck *check, GlPlaceRows *rows, TupleTableSlot *slot)
 	rows->has_found = true;
 }
 
+/* InvalidOid: it is gone, or somebody took its rows out of ledger_relation. */
+static Oid
+root_of(const GlHistoryCheck *check)
+{
+	List	   *relations = check->table->ledger->relations;
+
+	return relations == NIL ? InvalidOid : ((const GlLedgerRelation *) linitial(relations))->relation;
+}
+
 static void
 name_rows(GlVerify *verify, GlHistoryCheck *check)
 {
 	GlPlaceRows rows = {0};
-	const GlLedgerRelation *root = linitial(check->table->ledger->relations);
+	Oid			root = root_of(check);
 
 	open_sort(check);
 	begin_source(check);
 	read_histories(verify, list_make1(check));
-	if (OidIsValid(root->relation))
+	if (OidIsValid(root))
 	{
-		Relation	heap = table_open(root->relation, AccessShareLock);
+		Relation	heap = table_open(root, AccessShareLock);
 
 		check->types = gl_column_types_open(check->table, RelationGetDescr(heap), heap->rd_rel->relowner);
 		table_close(heap, NoLock);
@@ -528,14 +537,14 @@ static void
 check_readers_view(GlVerify *verify, GlHistoryCheck *check)
 {
 	const GlLedgerTable *table = check->table->ledger;
-	Oid			root = ((const GlLedgerRelation *) linitial(table->relations))->relation;
+	Oid			root = root_of(check);
 
 	if (find_inheritance_children(RelationGetRelid(check->heap), NoLock) != NIL)
 	{
 		gl_report_object(verify->report, GL_CHECK_HISTORY, check->name, "other tables inherit from it: who reads it gets their rows too");
 		check->findings++;
 	}
-	if (!table->unprotected && has_row_security(root) && !check->heap->rd_rel->relrowsecurity)
+	if (!table->unprotected && OidIsValid(root) && has_row_security(root) && !check->heap->rd_rel->relrowsecurity)
 	{
 		gl_report_object(verify->report, GL_CHECK_HISTORY, check->name, "row security is switched off: its readers see rows that the table hides");
 		check->findings++;
