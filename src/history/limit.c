@@ -10,6 +10,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -247,7 +248,9 @@ is_latest(Relation heap, const GlLatestCache *cache, ItemPointer tid, int64 limi
 	Snapshot	snapshot = GetActiveSnapshot();
 	bool		latest = false;
 
-	if (table_tuple_fetch_row_version(heap, tid, snapshot, slot))
+	/* anybody may ask for any place */
+	if (ItemPointerIsValid(tid) && ItemPointerGetBlockNumber(tid) < RelationGetNumberOfBlocks(heap) &&
+		table_tuple_fetch_row_version(heap, tid, snapshot, slot))
 	{
 		slot_getallattrs(slot);
 		gl_version_read(slot, cache->fields, &search.version);

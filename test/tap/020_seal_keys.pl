@@ -69,19 +69,19 @@ $unusable->('pkcs11:token=none;object=none', qr/could not open the signing key t
 	'no PKCS#11 provider');
 
 # A PIN is refused wherever it comes from, and is in no log.
-for my $statement ("ALTER SYSTEM SET govledger.signing_key = 'pkcs11:object=k?pin-value=4711'",
-	"ALTER DATABASE postgres SET govledger.signing_key = 'pkcs11:object=k?PIN-Value=4711'",
-	"SET govledger.signing_key = 'pkcs11:object=k?pin-source=file:4711'")
+for my $statement ("ALTER SYSTEM SET govledger.signing_key = 'pkcs11:object=k?pin-value=Geheim4711'",
+	"ALTER DATABASE postgres SET govledger.signing_key = 'pkcs11:object=k?PIN-Value=Geheim4711'",
+	"SET govledger.signing_key = 'pkcs11:object=k?pin-source=file:Geheim4711'")
 {
 	fails_like($node, $statement, qr/invalid value for parameter "govledger.signing_key"\nDETAIL:.*a PIN belongs/, 'PIN');
 }
-fails_like($node, "SELECT govledger.rotate_key('pkcs11:object=k?pin-value=4711', 'x')", qr/invalid name of a signing key/,
+fails_like($node, "SELECT govledger.rotate_key('pkcs11:object=k?pin-value=Geheim4711', 'x')", qr/invalid name of a signing key/,
 	'PIN in rotate_key');
-$node->append_conf('postgresql.conf', "govledger.signing_key = 'pkcs11:object=k?pin-value=4711'\n");
+$node->append_conf('postgresql.conf', "govledger.signing_key = 'pkcs11:object=k?pin-value=Geheim4711'\n");
 $node->safe_psql('postgres', 'ALTER SYSTEM RESET govledger.signing_key');
 $node->reload;
 wait_for_log_line($node, qr/invalid value for parameter "govledger.signing_key"(?s:.*)a PIN belongs/, 'PIN in the file');
-unlike(slurp_file($node->logfile), qr/4711/, 'no PIN in the log');
+unlike(slurp_file($node->logfile), qr/Geheim4711/, 'no PIN in the log');
 fails_like($node, "SET govledger.signing_key = 'key'", qr/absolute path/, 'relative key');
 $node->append_conf('postgresql.conf', "govledger.signing_key = ''\n");
 $node->reload;
