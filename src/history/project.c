@@ -183,6 +183,32 @@ add_filled(GlBatch *batch, const GlHistoryTable *table)
 	batch->tied |= table->projected == GL_HISTORY_NONE;
 }
 
+/* What was set aside may have been filled by another meanwhile (rebuild), or have ended: there is nothing to try again. */
+static void
+forget_done(const GlBatch *batch, List *all)
+{
+	ListCell   *cell;
+	ListCell   *known;
+
+	foreach(cell, set_aside)
+	{
+		GlSetAside *aside = lfirst(cell);
+		bool		behind = aside->table_id == 0;
+
+		foreach(known, all)
+		{
+			const GlHistoryTable *table = lfirst(known);
+
+			behind |= table->table_id == aside->table_id && !table->ended &&
+				gl_history_reached(table, batch->projected) < batch->target;
+		}
+		if (behind)
+			continue;
+		set_aside = foreach_delete_current(set_aside, cell);
+		pfree(aside);
+	}
+}
+
 /* Those that are farthest behind, and how far they go until they meet others. False if there is nothing to do. */
 static bool
 choose(GlBatch *batch)
@@ -192,6 +218,7 @@ choose(GlBatch *batch)
 
 	batch->projected = gl_history_projected(NULL);
 	batch->from = batch->target;
+	forget_done(batch, all);
 	foreach(cell, all)
 	{
 		const GlHistoryTable *table = lfirst(cell);

@@ -189,12 +189,16 @@ gl_status_explain(GlStatus *status)
 	if (status->nulls[GL_STATUS_KEY])
 		status->values[GL_STATUS_KEY] = CStringGetTextDatum("not used yet");
 	status->nulls[GL_STATUS_KEY] = false;
-	if (!status->nulls[GL_STATUS_ERROR] || DatumGetInt64(status->values[GL_STATUS_UNSEALED]) == 0)
+	if (DatumGetInt64(status->values[GL_STATUS_UNSEALED]) == 0)
 		return;
 	obstacle = gl_status_obstacle();
-	status->nulls[GL_STATUS_ERROR] = obstacle == NULL;
-	if (obstacle != NULL)
-		status->values[GL_STATUS_ERROR] = CStringGetTextDatum(obstacle);
+	if (obstacle == NULL)
+		return;
+	/* what stands in the way now comes first; what was said before may be of less weight, or its cause */
+	if (!status->nulls[GL_STATUS_ERROR])
+		obstacle = psprintf("%s; said last: %s", obstacle, TextDatumGetCString(status->values[GL_STATUS_ERROR]));
+	status->nulls[GL_STATUS_ERROR] = false;
+	status->values[GL_STATUS_ERROR] = CStringGetTextDatum(obstacle);
 }
 
 Datum
