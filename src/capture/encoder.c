@@ -54,21 +54,6 @@ gl_compare_columns(const void *a, const void *b)
 	return ((const GlEncoderColumn *) a)->column_id - ((const GlEncoderColumn *) b)->column_id;
 }
 
-static const GlLedgerColumn *
-gl_find_column(const GlLedgerTable *table, const char *name)
-{
-	ListCell   *cell;
-
-	foreach(cell, table->columns)
-	{
-		const GlLedgerColumn *column = lfirst(cell);
-
-		if (!column->dropped && strcmp(column->name, name) == 0)
-			return column;
-	}
-	return NULL;
-}
-
 static char *
 gl_root_name(const GlLedgerTable *table)
 {
@@ -95,7 +80,7 @@ gl_encoder_build_columns(GlEncoder *encoder, Relation relation, const GlLedgerTa
 
 		if (attribute->attisdropped || attribute->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
 			continue;
-		known = gl_find_column(table, NameStr(attribute->attname));
+		known = gl_ledger_column_find(table, NameStr(attribute->attname));
 		if (known == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

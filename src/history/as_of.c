@@ -67,21 +67,6 @@ gl_as_of_size(PG_FUNCTION_ARGS)
 
 /* --- columns --- */
 
-static const GlLedgerColumn *
-find_column(const GlLedgerTable *table, const char *name)
-{
-	ListCell   *cell;
-
-	foreach(cell, table->columns)
-	{
-		const GlLedgerColumn *column = lfirst(cell);
-
-		if (!column->dropped && strcmp(column->name, name) == 0)
-			return column;
-	}
-	return NULL;
-}
-
 /* One place of a column, as the type that the column has now. Without a length: a value that is too long must be an error, not cut. */
 static char *
 place_expression(Oid history, const char *place, const char *alias, Form_pg_attribute attribute)
@@ -184,7 +169,7 @@ gl_as_of_targets(const GlLedgerTable *table, Oid relation, const GlHistoryTable 
 
 		if (attribute->attisdropped)
 			continue;
-		column = find_column(table, NameStr(attribute->attname));
+		column = gl_ledger_column_find(table, NameStr(attribute->attname));
 		appendStringInfoString(&targets, targets.len > 0 ? ", " : "");
 		/* not stored, so not in the log: a virtual generated column */
 		if (column == NULL)
@@ -260,7 +245,7 @@ key_list(const GlLedgerTable *table, Oid relation, const GlHistoryTable *history
 		for (i = 0; i < descriptor->natts; i++)
 		{
 			Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
-			const GlLedgerColumn *column = attribute->attisdropped ? NULL : find_column(table, NameStr(attribute->attname));
+			const GlLedgerColumn *column = attribute->attisdropped ? NULL : gl_ledger_column_find(table, NameStr(attribute->attname));
 			char	   *expression;
 
 			if (column == NULL || column->key_ordinal != ordinal)

@@ -187,6 +187,21 @@ gl_ledger_table_load(int table_id)
 	return table;
 }
 
+const GlLedgerColumn *
+gl_ledger_column_find(const GlLedgerTable *table, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, table->columns)
+	{
+		const GlLedgerColumn *column = lfirst(cell);
+
+		if (!column->dropped && strcmp(column->name, name) == 0)
+			return column;
+	}
+	return NULL;
+}
+
 List *
 gl_ledger_table_ids(void)
 {

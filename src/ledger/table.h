@@ -47,6 +47,8 @@ typedef struct GlLedgerTable
 extern bool gl_ledger_relation_find(Oid relation, int *table_id, int *relation_id);
 /* Load from the catalog into CurrentMemoryContext; error if there is no such table. */
 extern GlLedgerTable *gl_ledger_table_load(int table_id);
+/* The column that has this name now; NULL if none has. */
+extern const GlLedgerColumn *gl_ledger_column_find(const GlLedgerTable *table, const char *name);
 /* A row of ledger_column or ledger_relation, in CurrentMemoryContext; for readers with a snapshot of their own. */
 extern GlLedgerColumn *gl_ledger_column_read(HeapTuple tuple, TupleDesc descriptor, int *table_id);
 extern GlLedgerRelation *gl_ledger_relation_read(HeapTuple tuple, TupleDesc descriptor, int *table_id);
